@@ -1,0 +1,7 @@
+"""The composition of both apps."""
+
+from django.apps import AppConfig
+
+
+class SiteConfig(AppConfig):
+    name = "lmstrix_site"

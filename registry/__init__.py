@@ -1,0 +1,1 @@
+"""What exists and what it is doing: servers, models, tags, states, memory, usage, snapshots."""

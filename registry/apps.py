@@ -1,0 +1,10 @@
+"""The registry: what exists and what it is doing."""
+
+from django.apps import AppConfig
+
+
+class RegistryConfig(AppConfig):
+    name = "registry"
+
+    def ready(self) -> None:
+        from registry import scanning  # noqa: F401  (makes its kind of job known)

@@ -1,0 +1,6 @@
+"""The only place that speaks HTTP to LM Studio: `LMStudio` asks, `wire` holds the answers, `errors` the failures."""
+
+from registry.lmstudio.address import normalize_base_url
+from registry.lmstudio.client import LMStudio
+
+__all__ = ["LMStudio", "normalize_base_url"]

@@ -1,0 +1,4 @@
+"""Scans servers."""
+
+
+def enqueue_all(door: str) -> None: ...

@@ -1,0 +1,29 @@
+"""What Celery carries: ids in, one verb called."""
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from registry import jobs, scanning, supervising
+from registry.models import Pulse
+
+
+@shared_task(name="registry.run_job")
+def run_job(job_id: int) -> None:
+    jobs.run(job_id)
+
+
+@shared_task(name="registry.reconcile")
+def reconcile() -> None:
+    Pulse.objects.beat("worker")
+    supervising.reconcile()
+
+
+@shared_task(name="registry.scan_all")
+def scan_all() -> None:
+    scanning.enqueue_all(door="schedule")
+
+
+@worker_ready.connect
+def revive(**_: object) -> None:
+    """A worker that starts first looks for jobs that died with the one before it."""
+    reconcile.delay()

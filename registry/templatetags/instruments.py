@@ -1,0 +1,4 @@
+"""Server-rendered SVG instruments."""
+from django import template
+
+register = template.Library()

@@ -1,0 +1,10 @@
+"""Testing: what models can do."""
+
+from django.apps import AppConfig
+
+
+class TestingConfig(AppConfig):
+    name = "testing"
+
+    def ready(self) -> None:
+        from testing import context_testing  # noqa: F401  (makes its kind of job known)

@@ -1,0 +1,1 @@
+"""Finds the real context window of a model."""
