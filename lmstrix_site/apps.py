@@ -5,3 +5,6 @@ from django.apps import AppConfig
 
 class SiteConfig(AppConfig):
     name = "lmstrix_site"
+
+    def ready(self) -> None:
+        from lmstrix_site import checks  # noqa: F401  (registers its system check)

@@ -6,19 +6,65 @@ import sys
 from lmstrix_site.environment import BadSetting
 
 NAMES = {"test": "probe_context"}  # Django keeps `test` for itself
+# options of `up` that settings are made of: they have to be known before Django loads
+SETTINGS_OF_UP = {"--data-dir": "LMSTRIX_DATA_DIR", "--host": "LMSTRIX_HOST", "--port": "LMSTRIX_PORT"}
+WITHOUT_DATABASE = {"engine"}
 
 
 def manage(argv: list[str]) -> int:
-    """Runs a management command; a bad setting is one line, not a traceback."""
+    """Runs a management command, the database made first where it needs one; what stops it is one line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lmstrix_site.settings")
+    if argv[1:2] == ["up"]:
+        take_settings(argv[2:])
     from django.core.management import execute_from_command_line
 
     try:
+        if _needs_database(argv[1:]):
+            complaint = _prepare_database()
+            if complaint:
+                sys.stderr.write(f"lmstrix: {complaint}\n")
+                return 1
         execute_from_command_line(argv)
     except BadSetting as error:
         sys.stderr.write(f"lmstrix: {error}\n")
         return 2
     return 0
+
+
+def take_settings(arguments: list[str]) -> None:
+    """Puts `--data-dir X` and `--data-dir=X` (and host, port) of `up` into the environment."""
+    for position, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if option in SETTINGS_OF_UP:
+            following = arguments[position + 1 : position + 2]
+            os.environ[SETTINGS_OF_UP[option]] = value if equals else "".join(following)
+
+
+def _needs_database(arguments: list[str]) -> bool:
+    """Whether this is a command of ours that works on the database (`up` and `doctor` look at it themselves)."""
+    if not arguments or {"-h", "--help", "--version"} & set(arguments) or arguments[0] in WITHOUT_DATABASE:
+        return False
+    import django
+    from django.core.management import get_commands
+
+    django.setup()  # before it, get_commands() would remember an empty list
+    return get_commands().get(arguments[0]) in ("registry", "testing")
+
+
+def _prepare_database() -> str:
+    """Makes or migrates the database; gives what is wrong with it, or nothing."""
+    from django.db import DatabaseError
+
+    from lmstrix_site.first_use import DatabaseNewer, prepare_database
+
+    try:
+        prepare_database()
+    except DatabaseNewer as newer:
+        return str(newer)
+    except DatabaseError as error:
+        first_line = str(error).partition("\n")[0]
+        return f"The database cannot be used ({first_line}); `lmstrix doctor` says more."
+    return ""
 
 
 def main() -> None:

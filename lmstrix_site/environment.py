@@ -39,6 +39,13 @@ def seconds(name: str, default: float) -> float:
     return number
 
 
+def count(name: str, default: int) -> int:
+    value = text(name, str(default))
+    if not value.isdecimal() or not 0 < int(value) < 10**9:
+        raise BadSetting(f"{name} is {value!r}; use a whole number above 0.")
+    return int(value)
+
+
 def port(name: str, default: int) -> int:
     value = text(name, str(default))
     if not value.isdecimal() or not 0 <= int(value) <= 65_535:

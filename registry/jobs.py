@@ -90,6 +90,13 @@ class Claim:
         self._said_at = time.monotonic()
         announcing.announce("job", self.job.pk)
 
+    def pause(self, seconds: float) -> None:
+        """Sleeps and goes on showing life."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.5))
+            self.check()
+
     @contextmanager
     def fence(self) -> Iterator[None]:
         """A transaction that commits only while the lease holds; a finished item also resets the attempts."""

@@ -42,9 +42,7 @@ def retry(job: Job) -> bool:
 
 
 def _retry_children(parent: Job) -> bool:
-    Job.objects.filter(pk=parent.pk).update(
-        status=JobStatus.RUNNING, cancel_requested=False, ended=None, error=""
-    )
+    Job.objects.filter(pk=parent.pk).update(status=JobStatus.RUNNING, cancel_requested=False, ended=None, error="")
     again = [retry(child) for child in parent.children.all()]
     settle(parent.pk)
     return any(again)

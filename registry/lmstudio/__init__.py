@@ -1,4 +1,4 @@
-"""The only place that speaks HTTP to LM Studio: `LMStudio` asks, `wire` holds the answers, `errors` the failures."""
+"""The only place that speaks HTTP to LM Studio: `LMStudio` asks, `wire` holds answers, `errors` failures."""
 
 from registry.lmstudio.address import normalize_base_url
 from registry.lmstudio.client import LMStudio

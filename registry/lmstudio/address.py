@@ -1,7 +1,7 @@
 """Where a server may be: how a base URL is written, and which addresses are never connected to.
 
-A host name or number is never judged by its spelling (`2130706433`, `0x7f.1` and DNS names lead anywhere): the
-transport resolves it and asks `why_forbidden` about the very address that it then connects to.
+A host is never judged by its spelling (`2130706433`, `0x7f.1` and DNS names lead anywhere): the transport
+resolves it and asks `why_forbidden` about the very address that it then connects to.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 def normalize_base_url(text: str) -> str:
     """The base URL that a person meant: `localhost` gives `http://localhost:1234`.
 
-    `/v1`, `/api/v1`, `/api/v0` and slashes at the end go; another path stays (a proxy may serve LM Studio there).
-    Port 1234 is assumed only where neither scheme nor port is given: `http://host` means port 80, as everywhere.
+    `/v1`, `/api/v1`, `/api/v0` and slashes at the end go; another path stays (a proxy may serve it there). Port
+    1234 is assumed only where neither scheme nor port is given: `http://host` means port 80, as everywhere.
     Raises ValueError with a text for people.
     """
     text = text.strip()

@@ -24,6 +24,7 @@ class LMStudio:
 
     Every call raises LMStudioError, can be cancelled at any time, and then closes its connection at once. Times are in
     seconds. `idle_timeout` is the longest silence within a load or a chat: reading a long prompt may be silent.
+    The constructor raises ValueError for a `base_url` that is none.
     """
 
     def __init__(
@@ -95,9 +96,7 @@ class LMStudio:
             "num_experts": num_experts,
             "offload_kv_cache_to_gpu": offload_kv_cache_to_gpu,
         }
-        body = {"model": model, "echo_load_config": echo} | {
-            k: v for k, v in options.items() if v is not None
-        }
+        body = {"model": model, "echo_load_config": echo} | {k: v for k, v in options.items() if v is not None}
         call = Call(
             "POST",
             "/api/v1/models/load",
@@ -152,6 +151,9 @@ class LMStudio:
             idle_timeout=self._idle_timeout,
             max_body=MAX_BODY + _STREAM_BYTES_PER_TOKEN * max_output_tokens,
         )
+        return await self._converse(call, on_progress)
+
+    async def _converse(self, call: Call, on_progress: Callable[[ChatProgress], None] | None) -> ChatResult:
         async with (
             self._exchange.open(call) as answer,
             contextlib.aclosing(self._exchange.chunks(answer, call)) as chunks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,14 @@ class Exchange:
                 data += chunk
         return self.decoded(bytes(data), answer.status_code, call), seconds
 
-    async def chunks(self, answer: httpx.Response, call: Call) -> AsyncIterator[bytes]:
+    async def chunks(self, answer: httpx.Response, call: Call) -> AsyncGenerator[bytes, None]:
         """The body as it arrives, up to the limit of the call."""
         left = call.max_body
-        async with contextlib.aclosing(answer.aiter_raw()) as portions:
-            async for chunk in portions:
-                left -= len(chunk)
-                if left < 0:
-                    raise self.bad_reply(call, f"it is longer than {call.max_body:,} bytes")
-                yield chunk
+        async for chunk in answer.aiter_raw():
+            left -= len(chunk)
+            if left < 0:
+                raise self.bad_reply(call, f"it is longer than {call.max_body:,} bytes")
+            yield chunk
 
     def decoded(self, data: bytes, status: int, call: Call) -> Any:
         """The JSON of an answer; an error report or a failed status is raised, whatever the status says."""
@@ -111,9 +110,7 @@ class Exchange:
 
     def reported_error(self, report: refusals.Report, call: Call) -> LMStudioError:
         """The error that a report of the server means."""
-        return refusals.error_for(
-            self.server, report, call.doing, loading=call.loading, token_sent=self._token_sent
-        )
+        return refusals.error_for(self.server, report, call.doing, loading=call.loading, token_sent=self._token_sent)
 
     def _status_error(self, status: int, call: Call) -> LMStudioError:
         return refusals.error_for_status(
@@ -127,9 +124,7 @@ class Exchange:
     def _check_head(self, answer: httpx.Response) -> None:
         if answer.is_redirect:
             target = ascii(answer.headers.get("location", "nowhere")[:200])[1:-1]
-            raise BadReply(
-                self.server, f"redirects to {target}", "enter the final address of LM Studio itself"
-            )
+            raise BadReply(self.server, f"redirects to {target}", "enter the final address of LM Studio itself")
         encoding = answer.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             raise BadReply(self.server, "sent a compressed answer although none was asked for")
@@ -142,9 +137,7 @@ class Exchange:
         except Forbidden as error:
             raise ForbiddenAddress(server, f"is not allowed: {error}") from error
         except httpx.ConnectTimeout as error:
-            raise TimedOut(
-                server, f"did not accept a connection within {self._connect_timeout:g} s"
-            ) from error
+            raise TimedOut(server, f"did not accept a connection within {self._connect_timeout:g} s") from error
         except httpx.TimeoutException as error:
             raise TimedOut(server, f"fell silent when asked to {call.doing}") from error
         except httpx.ConnectError as error:

@@ -23,11 +23,12 @@ _MAX_MESSAGE = 500
 _UNITS = {"k": 1, "m": 2, "g": 3, "t": 4}
 _NEED = re.compile(
     r"(?:requires?|required|requiring|needs?|needed|estimated)\b[^.;]{0,80}?"
-    r"(?<![\w.,])(\d[\d,]*(?:\.\d+)?)\s*([kmgt])(i?)b\b",
+    r"(?<![\w.,-])(\d[\d,]*(?:\.\d+)?)\s*([kmgt])(i?)b\b",
     re.IGNORECASE,
 )
 _MEMORY = re.compile(
-    r"insufficient (?:system resources|memory|vram)|(?:out of|not enough|requires approximately .{0,40} of) (?:\w+ )?memory"
+    r"insufficient (?:system resources|memory|vram)"
+    r"|(?:out of|not enough|requires approximately .{0,40} of) (?:\w+ )?memory"
     r"|(?:failed|unable|cannot) to allocate|cannot allocate memory|bad_alloc|\boom\b|exceeds? .{0,40}\bmemory\b",
     re.IGNORECASE,
 )
@@ -40,7 +41,8 @@ _CONTEXT = re.compile(
 )
 _NO_MODEL = re.compile(
     r"(?:model|instance)\b.{0,200}(?:not (?:be )?found|does(?:n't| not) exist|not loaded|not downloaded)"
-    r"|(?:no|cannot find|could not find|unknown|invalid) (?:loaded |such )?(?:model|instance)|no models? (?:found|loaded)",
+    r"|(?:no|cannot find|could not find|unknown|invalid) (?:loaded |such )?(?:model|instance)"
+    r"|no models? (?:found|loaded)",
     re.IGNORECASE | re.DOTALL,
 )
 _TOKEN = re.compile(r"api[ _]?(?:key|token)|authenticat|unauthori[sz]ed|permission", re.IGNORECASE)

@@ -18,7 +18,7 @@ class Event:
 
 @dataclass(slots=True)
 class Decoder:
-    """Takes bytes in any portions and gives whole events; an event cut off by the end of the stream is dropped.
+    """Takes bytes in any portions and gives whole events; an event cut off by the end is dropped.
 
     Raises ValueError when a line, or the data of one event, grows beyond `max_line` bytes.
     """

@@ -10,9 +10,7 @@ from typing import Any, NoReturn
 MAX_DEPTH = 100
 MAX_VALUES = 2_000_000  # 10,000 models have about 500,000; a value costs up to 72 bytes of memory
 _MAX_DIGITS = 100
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(u[dD][89a-fA-F])|\\.", re.DOTALL
-)
+_ESCAPE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(u[dD][89a-fA-F])|\\.", re.DOTALL)
 
 
 def loads(data: bytes) -> Any:
@@ -39,9 +37,7 @@ def loads(data: bytes) -> Any:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(
-            text, object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant
-        )
+        return json.loads(text, object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant)
     except RecursionError as error:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels") from error
     except json.JSONDecodeError as error:

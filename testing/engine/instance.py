@@ -20,6 +20,13 @@ from testing.engine.errors import EngineError, crashed, invalid, load_failed
 
 _CHILD = Path(__file__).with_name("instance_process.py")
 _SECONDS_TO_END = 1.0
+_CHILD_ENVIRONMENT = {
+    # Otherwise an abort starts a debugger, which takes seconds and writes to stdout.
+    "GGML_NO_BACKTRACE": "1",
+    # Threads that spin while they wait for each other starve when anything else wants a core: measured with one
+    # other busy process on 2 cores, generation fell from 56 to 1 token/s; with passive waiting it stayed above 20.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 _LINE_LIMIT = 16 * 2**20
 
 
@@ -37,7 +44,10 @@ class Instance:
     load_seconds: float = 0.0
     last_used: float = field(default_factory=time.monotonic)
     users: int = 0
-    client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=None, trust_env=False))
+    # A long prompt answers nothing for minutes, so only connecting has a limit.
+    client: httpx.AsyncClient = field(
+        default_factory=lambda: httpx.AsyncClient(timeout=httpx.Timeout(None, connect=5), trust_env=False)
+    )
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=200))
     # llama.cpp works on one prompt at a time; the queue is kept here, so that its two HTTP threads stay free.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,8 +65,7 @@ class Instance:
             raise load_failed("The model was loaded but its engine does not answer.") from error
 
     async def _ready_line(self) -> str:
-        assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
+        while line := await _line(self.process.stdout):
             if line.startswith(b"{"):  # an abort may print other things here
                 return str(json.loads(line)["url"])
         await self.process.wait()
@@ -74,10 +83,8 @@ class Instance:
         return self.stderr[-1][:300] if self.stderr else "The engine process ended without a word."
 
     async def _read_stderr(self) -> None:
-        assert self.process.stderr is not None
-        with contextlib.suppress(ValueError):  # an overlong line
-            while line := await self.process.stderr.readline():
-                self.stderr.append(line.decode("utf-8", "replace").rstrip())
+        while line := await _line(self.process.stderr):
+            self.stderr.append(line.decode("utf-8", "replace").rstrip())
 
     @contextlib.asynccontextmanager
     async def use(self) -> AsyncIterator[None]:
@@ -128,7 +135,9 @@ class Instance:
         await self.client.aclose()
 
 
-async def start_process(model: CatalogModel, settings: LoadSettings, threads: int, data_limit: int) -> asyncio.subprocess.Process:
+async def start_process(
+    model: CatalogModel, settings: LoadSettings, threads: int, data_limit: int
+) -> asyncio.subprocess.Process:
     """Start the child that will load `model`; it is not ready yet."""
     context = round_up(settings.context_length)
     # An encoder sees its whole text at once, so its micro-batch is its context.
@@ -141,10 +150,14 @@ async def start_process(model: CatalogModel, settings: LoadSettings, threads: in
         sys.executable, "-P", str(_CHILD), json.dumps(arguments),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         limit=_LINE_LIMIT,
-        # Without this an abort starts a debugger, which takes seconds and writes to stdout.
-        env=os.environ | {"GGML_NO_BACKTRACE": "1"},
+        env=os.environ | _CHILD_ENVIRONMENT,
         start_new_session=True,
     )  # fmt: skip
+
+
+async def _line(stream: asyncio.StreamReader | None) -> bytes:
+    """The next line of a pipe; empty at its end."""
+    return b"" if stream is None else await stream.readline()
 
 
 def _refusal(status: int, body: bytes) -> EngineError:

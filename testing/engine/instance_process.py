@@ -5,6 +5,7 @@ standard input does. It imports nothing of the project, so that it is small and 
 """
 
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -29,9 +30,8 @@ def limit_memory(data_bytes: int | None) -> None:
 
 
 def server_parameters(settings: dict[str, Any]) -> Any:
-    """llama.cpp's parameters; each one set here has a default that bites (host prompt cache of 8 GiB, auto-fit, ...)."""
-    import xllamacpp
-
+    """llama.cpp's parameters; what is set here has a default that bites (a host prompt cache of 8 GiB, auto-fit)."""
+    xllamacpp: Any = importlib.import_module("xllamacpp")  # after the limit is set; it has no types
     params = xllamacpp.CommonParams()
     params.model.path = settings["path"]
     params.n_ctx = settings["n_ctx"]
@@ -48,10 +48,8 @@ def server_parameters(settings: dict[str, Any]) -> Any:
     params.n_ctx_checkpoints = 2
     params.ui = False
     params.endpoint_slots = True
-    attention = xllamacpp.llama_flash_attn_type
-    params.flash_attn_type = (
-        attention.LLAMA_FLASH_ATTN_TYPE_ENABLED if settings["flash_attention"] else attention.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    )
+    attention = "ENABLED" if settings["flash_attention"] else "DISABLED"
+    params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{attention}")
     params.embedding = settings["embedding"]
     return params
 
@@ -61,10 +59,10 @@ def main() -> None:
     end_with_parent()
     settings = json.loads(sys.argv[1])
     limit_memory(settings["data_limit_bytes"])
-    import xllamacpp
-
-    server = xllamacpp.Server(server_parameters(settings))
-    print(json.dumps({"url": server.listening_address}), flush=True)
+    parameters = server_parameters(settings)
+    server = importlib.import_module("xllamacpp").Server(parameters)
+    sys.stdout.write(json.dumps({"url": server.listening_address}) + "\n")
+    sys.stdout.flush()
     sys.stdin.buffer.read()
     # No destructors: they can take seconds, and the kernel returns the memory at once.
     os._exit(0)

@@ -6,8 +6,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from testing.engine.budget import GRAIN, LoadSettings, data_limit, gigabytes, needed_bytes, round_up
 from testing.engine.catalog import CatalogModel
@@ -15,6 +15,8 @@ from testing.engine.errors import EngineError, invalid, load_failed, model_not_f
 from testing.engine.instance import Instance, start_process
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 DEFAULT_CONTEXT = 4096
 JIT_TTL_SECONDS = 3600.0
@@ -50,7 +52,7 @@ class Pool:
         self, name: str, context_length: int | None = None, ttl: float | None = None,
         on_start: Callable[[], None] = lambda: None,
     ) -> tuple[Instance, float | None]:  # fmt: skip
-        """The instance that serves `name`, loaded now if there is none; with the seconds of the load if it was this one."""
+        """The instance that serves `name`, loaded if there is none; with the seconds of the load if this was it."""
         if (instance := self.fitting(name, context_length)) is not None:
             return instance, None
         return await self._shielded(self._load_missing(name, context_length, ttl, on_start))
@@ -77,8 +79,11 @@ class Pool:
             raise model_not_found(instance_id)
         await self._shielded(instance.close())
 
-    async def unload_idle(self) -> None:
-        """Unload for ever what has been idle for longer than its ttl; never what is working."""
+    def keep_time(self) -> None:
+        """Begin to unload what is idle for longer than its ttl."""
+        self._keep(self._unload_idle())
+
+    async def _unload_idle(self) -> None:
         while True:
             await asyncio.sleep(0.25)
             now = time.monotonic()
@@ -98,11 +103,15 @@ class Pool:
             ending.append(self._starting)
         await asyncio.gather(*(instance.close(patience=0.3) for instance in ending))
 
-    async def _shielded(self, work: Any) -> Any:
-        task = asyncio.ensure_future(work)
+    async def _shielded(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.shield(self._keep(work))
+
+    def _keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run `work` as a task of the pool, whoever asked for it (a task nobody holds may be collected)."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -150,9 +159,7 @@ class Pool:
         instance.load_seconds = time.monotonic() - began
         instance.last_used = time.monotonic()
         self.instances[instance.id] = instance
-        watcher = asyncio.create_task(self._watch(instance))
-        self._tasks.add(watcher)
-        watcher.add_done_callback(self._forget)
+        self._keep(self._watch(instance))
         return instance
 
     async def _watch(self, instance: Instance) -> None:

@@ -77,9 +77,7 @@ def describe(model: CatalogModel, instances: list[Instance]) -> dict[str, Any]:
         "quantization": {"name": name, "bits_per_weight": bits},
         "size_bytes": model.metadata.file_bytes,
         "params_string": model.parameters,
-        "loaded_instances": [
-            {"id": instance.id, "config": applied_config(instance)} for instance in instances
-        ],
+        "loaded_instances": [{"id": instance.id, "config": applied_config(instance)} for instance in instances],
         "max_context_length": model.metadata.context_length,
         "format": "gguf",
     }

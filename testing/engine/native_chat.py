@@ -1,67 +1,19 @@
 """LM Studio's native chat, POST /api/v1/chat: one stream of named events, also when the answer is one JSON object."""
 
-import asyncio
 import json
-import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from testing.engine.chat_request import ChatRequest, conversations
 from testing.engine.errors import EngineError, crashed, invalid
-from testing.engine.instance import Instance
 from testing.engine.instances import Pool
-from testing.engine.requests import Answer, Body, Request, Stream, frame
+from testing.engine.requests import Answer, Request, Stream, frame
 
 Event = tuple[str, dict[str, Any]]
-Messages = list[dict[str, str]]
-
-_KEYS = (
-    "model", "input", "system_prompt", "stream", "temperature", "top_p", "top_k", "min_p", "repeat_penalty",
-    "max_output_tokens", "reasoning", "context_length", "store", "previous_response_id", "seed", "ttl",
-)  # fmt: skip
-_STORED_CHATS = 200
-_stored: dict[str, Messages] = {}
-
-
-@dataclass(frozen=True)
-class ChatRequest:
-    """A checked body of /api/v1/chat."""
-
-    model: str
-    messages: Messages
-    sampling: dict[str, Any]
-    stream: bool
-    store: bool
-    context_length: int | None
-    ttl: float | None
-
-    @classmethod
-    def read(cls, body: Body) -> "ChatRequest":
-        """Check every field. Raises invalid_request."""
-        body.only(*_KEYS)
-        if body.text("reasoning") not in (None, "off"):
-            raise invalid("This model does not support reasoning", "reasoning")
-        sampling = {
-            "temperature": body.number("temperature", 0, 1),
-            "top_p": body.number("top_p", 0, 1),
-            "top_k": body.integer("top_k", 0),
-            "min_p": body.number("min_p", 0, 1),
-            "repeat_penalty": body.number("repeat_penalty", 0, 100),
-            "max_tokens": body.integer("max_output_tokens"),
-            "seed": body.integer("seed", 0),
-        }
-        return cls(
-            model=body.required_text("model"),
-            messages=_messages(body),
-            sampling={name: value for name, value in sampling.items() if value is not None},
-            stream=body.flag("stream"),
-            store=body.flag("store", True),
-            context_length=body.integer("context_length", 256),
-            ttl=body.number("ttl", 0),
-        )
 
 
 async def chat(pool: Pool, request: Request) -> Answer | Stream:
@@ -108,7 +60,7 @@ class Reply:
         return answer if self.response_id is None else answer | {"response_id": self.response_id}
 
 
-async def _frames(pool: Pool, asked: ChatRequest) -> AsyncIterator[bytes]:
+async def _frames(pool: Pool, asked: ChatRequest) -> AsyncGenerator[bytes, None]:
     """Events as frames. An error before the first one is raised; later ones become an event, and chat.end follows."""
     reply, begun = Reply(), False
     try:
@@ -124,14 +76,16 @@ async def _frames(pool: Pool, asked: ChatRequest) -> AsyncIterator[bytes]:
 
 async def _events(pool: Pool, asked: ChatRequest, reply: Reply) -> AsyncIterator[Event]:
     instance = pool.fitting(asked.model, asked.context_length)
-    if instance is None:
+    if instance is None:  # llama.cpp tells no progress of a load, so it goes from 0 to 1
         reply.instance_id = pool.model_named(asked.model).key
-        yield "chat.start", {"model_instance_id": reply.instance_id}
-        async for event in _load_events(pool, asked, reply):
-            yield event
-        instance = pool.fitting(reply.instance_id, asked.context_length)
-        if instance is None:
-            raise crashed("it ended right after loading")
+        named = {"model_instance_id": reply.instance_id}
+        yield "chat.start", named
+        yield "model_load.start", named
+        yield "model_load.progress", named | {"progress": 0.0}
+        instance, reply.load_seconds = await pool.load_just_in_time(asked.model, asked.context_length, asked.ttl)
+        named = {"model_instance_id": instance.id}
+        yield "model_load.progress", named | {"progress": 1.0}
+        yield "model_load.end", named | {"load_time_seconds": round(reply.load_seconds or 0.0, 3)}
     body = asked.sampling | {
         "messages": asked.messages,
         "stream": True,
@@ -146,20 +100,8 @@ async def _events(pool: Pool, asked: ChatRequest, reply: Reply) -> AsyncIterator
         async for event in _generation_events(response, reply, began):
             yield event
     if asked.store:
-        _remember(asked.messages, reply)
+        reply.response_id = conversations.keep(asked.messages, "".join(reply.text))
     yield "chat.end", {"result": reply.result()}
-
-
-async def _load_events(pool: Pool, asked: ChatRequest, reply: Reply) -> AsyncIterator[Event]:
-    """model_load.*; llama.cpp tells no progress of a load, so it goes from 0 to 1."""
-    named = {"model_instance_id": reply.instance_id}
-    yield "model_load.start", named
-    yield "model_load.progress", named | {"progress": 0.0}
-    instance, seconds = await pool.load_just_in_time(asked.model, asked.context_length, asked.ttl)
-    reply.instance_id, reply.load_seconds = instance.id, seconds
-    named = {"model_instance_id": instance.id}
-    yield "model_load.progress", named | {"progress": 1.0}
-    yield "model_load.end", named | {"load_time_seconds": round(seconds or 0.0, 3)}
 
 
 async def _generation_events(response: httpx.Response, reply: Reply, began: float) -> AsyncIterator[Event]:
@@ -206,7 +148,7 @@ def _content(chunk: dict[str, Any]) -> str:
 
 
 def _share(progress: dict[str, Any]) -> float:
-    return round(min(1.0, progress["processed"] / max(1, progress["total"])), 4)
+    return round(min(1.0, int(progress["processed"]) / max(1, int(progress["total"]))), 4)
 
 
 def _note_figures(reply: Reply, chunk: dict[str, Any]) -> None:
@@ -214,39 +156,3 @@ def _note_figures(reply: Reply, chunk: dict[str, Any]) -> None:
         reply.input_tokens, reply.output_tokens = usage["prompt_tokens"], usage["completion_tokens"]
     if timings := chunk.get("timings"):
         reply.tokens_per_second = timings.get("predicted_per_second") or 0.0
-
-
-def _messages(body: Body) -> Messages:
-    """The conversation so far, the system prompt, and the new input."""
-    messages: Messages = []
-    if (earlier := body.text("previous_response_id")) is not None:
-        if earlier not in _stored:
-            raise invalid(f"No stored response '{earlier[:100]}'", "previous_response_id")
-        messages += _stored[earlier]
-    if system_prompt := body.text("system_prompt"):
-        messages = [{"role": "system", "content": system_prompt}] + [m for m in messages if m["role"] != "system"]
-    return [*messages, {"role": "user", "content": _input_text(body.fields.get("input"))}]
-
-
-def _input_text(value: Any) -> str:
-    if isinstance(value, str) and value:
-        return value
-    if not isinstance(value, list) or not value:
-        raise invalid("'input' is required: a string, or a list of messages", "input")
-    parts = []
-    for item in value:
-        kind = item.get("type") if isinstance(item, dict) else None
-        if kind == "image":
-            raise invalid("This model does not support images", "input")
-        if kind not in ("message", "text") or not isinstance(item.get("content"), str):
-            raise invalid('Each item of \'input\' must be {"type": "message", "content": "..."}', "input")
-        parts.append(item["content"])
-    return "\n".join(parts)
-
-
-def _remember(messages: Messages, reply: Reply) -> None:
-    """Keep the conversation under a new response id, and only the newest ones."""
-    reply.response_id = f"resp_{secrets.token_hex(24)}"
-    _stored[reply.response_id] = [*messages, {"role": "assistant", "content": "".join(reply.text)}]
-    while len(_stored) > _STORED_CHATS:
-        del _stored[next(iter(_stored))]

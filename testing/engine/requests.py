@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from testing.engine.errors import invalid
@@ -105,8 +105,7 @@ class Answer:
 class Stream:
     """An answer of server-sent events. An error before the first frame is still an ordinary error answer."""
 
-    frames: AsyncIterator[bytes]
-    headers: dict[str, str] = field(default_factory=lambda: {"cache-control": "no-cache"})
+    frames: AsyncGenerator[bytes, None]
 
 
 def frame(data: Any, event: str | None = None) -> bytes:

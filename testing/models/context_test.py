@@ -106,6 +106,7 @@ class Probe(models.Model):
     tokens_per_second = models.FloatField(null=True, blank=True)
     recall_found = models.IntegerField(null=True, blank=True)
     recall_asked = models.IntegerField(null=True, blank=True)
+    loaded_memory_bytes = models.BigIntegerField(null=True, blank=True, help_text="measured after the load")
     peak_memory_bytes = models.BigIntegerField(null=True, blank=True, help_text="measured; null = not measurable")
     started = models.DateTimeField(auto_now_add=True)
     ended = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,92 @@
+"""What happened lately: tests, scans and other jobs that ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F
+
+from registry.models import Job, Scan
+from registry.models.job import JobStatus
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the feed: when, about what (a link), and what happened to it."""
+
+    at: datetime
+    name: str
+    url: str
+    before: str = ""
+    after: str = ""
+    tone: str = ""
+
+
+def last_scan() -> Scan | None:
+    return Scan.objects.select_related("server").order_by("-created").first()
+
+
+def scan_told(scan: Scan) -> str:
+    """What a scan found, for the end of a sentence."""
+    if scan.error:
+        return f"failed on {_short(scan.server.name)}"
+    return f"found {_differences(scan) or 'nothing new'}"
+
+
+def feed() -> list[Event]:
+    """The last things that ended, newest first; scans that found nothing new are left out. One query."""
+    ended = (
+        Job.objects.exclude(ended=None)
+        .filter(children=None)
+        .select_related("asked_by", "context_test__model", "context_test__server", "scan__server")
+        .order_by(F("ended").desc(), "-pk")[: 5 * SHOWN]
+    )
+    events = [event for job in ended if (event := _event(job))]
+    return events[:SHOWN]
+
+
+def _event(job: Job) -> Event | None:
+    assert job.ended is not None  # noqa: S101  (the query has seen to it)
+    test, scan = getattr(job, "context_test", None), getattr(job, "scan", None)
+    if test is not None:
+        return Event(job.ended, _short(test.model.name), test.get_absolute_url(), "", *_tested(job))
+    if scan is not None:
+        told = _scanned(job, scan)
+        return Event(job.ended, scan.server.name, scan.server.get_absolute_url(), "", *told) if told else None
+    tone = "bad" if job.status == JobStatus.FAILED else ""
+    name = _short(job.title or job.get_kind_display())
+    return Event(job.ended, name, job.get_absolute_url(), f"{job.get_kind_display().capitalize()}: ", job.status, tone)
+
+
+def _tested(job: Job) -> tuple[str, str]:
+    test = job.context_test
+    if job.status == JobStatus.CANCELLED:
+        return f"test cancelled{_by(job)}", ""
+    if job.status == JobStatus.FAILED:
+        return "test could not be finished", "bad"
+    if test.tested_context:
+        return f"verified at {test.tested_context:,}", ""
+    return f"no size works: {test.verdict}", "bad"
+
+
+def _scanned(job: Job, scan: Scan) -> tuple[str, str] | None:
+    if scan.error or job.status == JobStatus.FAILED:
+        return "did not answer the scan", "bad"
+    found = _differences(scan)
+    return (f"scanned: {found}", "") if found else None
+
+
+def _differences(scan: Scan) -> str:
+    counts = (("new", scan.added), ("changed", scan.changed), ("gone", scan.missing))
+    return ", ".join(f"{len(names)} {word}" for word, names in counts if names)
+
+
+def _by(job: Job) -> str:
+    return f" by {job.asked_by}" if job.asked_by else ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,118 @@
+"""What needs a look: silent servers, failed tests, stale results, servers that applied less, models that vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from lmstrix_site.pages.statuses import Counted
+from registry.models import LanguageModel, Server
+from registry.models.language_model import CheckStatus
+from registry.models.registry import DEFAULT
+from registry.templatetags.figures import sentence, words
+
+SHOWN = 6
+EACH = 3  # more models of one kind than this become one line
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to look at: what it is, why, and where to go on."""
+
+    icon: str
+    tone: str
+    what: str
+    why: str
+    url: str
+    action: str
+
+
+def items(silent: list[Server], counted: Counted) -> list[Item]:
+    """Servers first, then models, the worst first; one query when there is a model to name."""
+    found = [_silent(server) for server in silent]
+    groups: list[tuple[int, Callable[[LanguageModel], bool], Callable[[LanguageModel], Item], Item]] = [
+        (counted.failed, lambda m: m.test_status == CheckStatus.FAILED and not m.missing, _failed, _many(
+            "circle-x", "bad", counted.failed, "could not be tested", "failed")),
+        (counted.less, lambda m: m.test_verdict == "server applied less" and not m.missing, _less, _many(
+            "alert-triangle", "warn", counted.less, "got less than asked", "tested")),
+        (counted.stale, lambda m: m.stale and m.test_status == CheckStatus.TESTED and not m.missing, _stale, _many(
+            "clock-exclamation", "warn", counted.stale, "are stale", "stale")),
+        (counted.gone, lambda m: m.missing, _missing, _many(
+            "file-off", "warn", counted.gone, "are no longer offered", "missing")),
+    ]  # fmt: skip
+    named = _models() if any(0 < count <= EACH for count, *_ in groups) else []
+    for count, belongs, one, many in groups:
+        found += [many] if count > EACH else [one(model) for model in named if belongs(model)]
+    return found
+
+
+def _models() -> list[LanguageModel]:
+    """Enough of the models concerned: kinds with more than EACH are told as one line anyway."""
+    kinds = (
+        Q(test_status=CheckStatus.FAILED, missing=False), Q(test_verdict="server applied less", missing=False),
+        Q(stale=True, test_status=CheckStatus.TESTED, missing=False), Q(missing=True),
+    )  # fmt: skip
+    ids = [
+        LanguageModel.objects.filter(kind, registry__name=DEFAULT).order_by("-last_tested").values("pk")[:EACH]
+        for kind in kinds
+    ]
+    wanted = Q(pk__in=ids[0]) | Q(pk__in=ids[1]) | Q(pk__in=ids[2]) | Q(pk__in=ids[3])
+    return list(LanguageModel.objects.filter(wanted).select_related("server").order_by("-last_tested", "key"))
+
+
+def _silent(server: Server) -> Item:
+    why = server.error or "It did not answer the last scan."
+    return Item(
+        "plug-connected-x",
+        "bad",
+        f"{server.name} does not answer",
+        _short(why),
+        server.get_absolute_url(),
+        "See server",
+    )
+
+
+def _failed(model: LanguageModel) -> Item:
+    why = f"No size worked{_on(model)}: {model.test_verdict or 'no verdict'}."
+    return Item(
+        "circle-x", "bad", f"{_name(model)} could not be tested", why, model.get_absolute_url(), "See the probes"
+    )
+
+
+def _less(model: LanguageModel) -> Item:
+    why = f"Its server{_on(model)} applied less context than was asked for."
+    return Item(
+        "alert-triangle", "warn", f"{_name(model)} got less than asked", why, model.get_absolute_url(), "See the test"
+    )
+
+
+def _stale(model: LanguageModel) -> Item:
+    before = f"; {model.tested_context:,} tokens worked before" if model.tested_context else ""
+    why = f"{sentence(model.stale_reason or 'Its file changed')}{before}."
+    return Item(
+        "clock-exclamation", "warn", f"{_name(model)}{_on(model)} is stale", why, model.get_absolute_url(), "Test again"
+    )
+
+
+def _missing(model: LanguageModel) -> Item:
+    where = model.server.name if model.server else "its server"
+    why = f"{where} no longer offers it. Its results are kept."
+    return Item("file-off", "warn", f"{_name(model)} is gone", why, model.get_absolute_url(), "See model")
+
+
+def _many(icon: str, tone: str, count: int, what: str, status: str) -> Item:
+    return Item(icon, tone, f"{sentence(words(count))} models {what}", "", f"/models/?status={status}", "See them")
+
+
+def _on(model: LanguageModel) -> str:
+    return f" on {model.server.name}" if model.server else ""
+
+
+def _name(model: LanguageModel) -> str:
+    return _short(model.name, 80)
+
+
+def _short(text: str, length: int = 220) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

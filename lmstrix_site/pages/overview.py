@@ -1,0 +1,55 @@
+"""The overview: how things are, what runs, what needs a look, what was found last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from lmstrix_site import context
+from lmstrix_site.pages import activity, attention, running, servers, statuses
+from testing.models import ContextTest
+from testing.models.context_test import GOOD
+
+LATEST = 8
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    return render(request, "lmstrix_site/overview.html", _now())
+
+
+@require_safe
+def overview_live(request: HttpRequest) -> HttpResponse:
+    return render(request, "lmstrix_site/overview_live.html", _now())
+
+
+@require_safe
+def shell_live(request: HttpRequest) -> HttpResponse:
+    """The navigation with its counts."""
+    return render(request, "includes/sections.html", context.around(context.page_behind(request)))
+
+
+def _now() -> dict[str, Any]:
+    offered = servers.shown()
+    counted = statuses.counted()
+    items = attention.items(offered.silent, counted)
+    scan = activity.last_scan()
+    return {
+        "servers": offered,
+        "statuses": counted,
+        "attention": items[: attention.SHOWN],
+        "attention_more": max(len(items) - attention.SHOWN, 0),
+        "headline": statuses.headline(offered, len(items)),
+        "work": running.now(),
+        "scan": scan,
+        "scan_told": activity.scan_told(scan) if scan else "",
+        "latest": list(
+            ContextTest.objects.exclude(verdict="").select_related("model", "server", "job")
+            .order_by("-job__ended", "-pk")[:LATEST]
+        ),
+        "good": GOOD,
+        "feed": activity.feed(),
+    }  # fmt: skip

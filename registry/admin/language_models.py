@@ -1,0 +1,54 @@
+"""Registries, models, tags and loaded copies in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from registry.admin.bases import Admin, NotAdded, ReadOnly
+from registry.models import Instance, LanguageModel, Registry, Tag
+
+
+@admin.register(Registry)
+class RegistryAdmin(Admin[Registry]):
+    list_display = ("name", "created")
+    search_fields = ("name",)
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(NotAdded, Admin[LanguageModel]):
+    """Models come from scans; what people may say of them is changed here, what was found is only shown."""
+
+    list_display = (
+        "name", "key", "server", "type", "size_bytes", "declared_context", "tested_context", "test_status",
+        "test_verdict", "stale", "state", "missing", "last_tested",
+    )  # fmt: skip
+    list_display_links = ("name", "key")
+    list_filter = ("test_status", "stale", "missing", "type", "state", "server", "registry")
+    list_select_related = ("server",)
+    search_fields = ("key", "name", "server__name")
+    show_full_result_count = False
+    list_per_page = 50
+    filter_horizontal = ("tags",)
+    editable = ("name", "description", "tags")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
+        return [field.name for field in LanguageModel._meta.fields if field.name not in self.editable]
+
+
+@admin.register(Tag)
+class TagAdmin(Admin[Tag]):
+    list_display = ("name", "registry", "custom")
+    list_filter = ("custom", "registry")
+    list_select_related = ("registry",)
+    search_fields = ("name",)
+
+
+@admin.register(Instance)
+class InstanceAdmin(ReadOnly, Admin[Instance]):
+    list_display = ("instance_id", "model", "server", "context_length", "first_seen")
+    list_filter = ("server",)
+    list_select_related = ("model", "server")
+    search_fields = ("instance_id", "model__key")

@@ -1,0 +1,26 @@
+"""Bounded types of everything that comes in: what the database cannot hold is refused at the door."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_INT64 = 2**63 - 1
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no NUL
+
+Id = Annotated[int, Field(ge=1, le=MAX_INT64)]
+Bytes = Annotated[int, Field(ge=1, le=2**60)]
+Seconds = Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+Word = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+Text = Annotated[str, Field(max_length=600, pattern=NO_NUL)]
+Secret = Annotated[str, Field(max_length=1000, pattern=NO_NUL)]
+Cursor = Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
+RoleName = Literal["viewer", "operator", "admin"]
+
+
+class Body(BaseModel):
+    """What a client sends: exactly these fields, of exactly these types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)

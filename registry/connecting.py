@@ -1,0 +1,120 @@
+"""Adds, edits and removes servers, and tries whether one answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from registry import sealing
+from registry.lmstudio import LMStudio, normalize_base_url
+from registry.lmstudio.errors import LMStudioError
+from registry.lmstudio.wire import Listing
+from registry.models import LanguageModel, Server
+from registry.waiting import wait_for
+
+TRY_SECONDS = 6.0
+EDITABLE = ("name", "base_url", "enabled", "memory_limit_bytes", "token")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What trying an address showed."""
+
+    ok: bool
+    detail: str
+    remedy: str = ""
+    models: int | None = None
+    ping_seconds: float | None = None
+    api: str = ""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What deleting a server would take along."""
+
+    models: int
+    tested: int
+    tests: int
+
+
+def add_server(*, name: str, base_url: str, token: str = "", memory_limit_bytes: int | None = None) -> Server:
+    """A new server; ValueError with a text for people when the name or the address cannot be used."""
+    server = Server(memory_limit_bytes=memory_limit_bytes)
+    return edit_server(server, name=name, base_url=base_url, token=token)
+
+
+def edit_server(server: Server, **fields: Any) -> Server:
+    """Changes name, base_url, enabled, memory_limit_bytes or token ("" forgets it); ValueError on a bad value."""
+    for name, value in fields.items():
+        if name not in EDITABLE:
+            raise ValueError(f"{name} is not a field of a server; use one of {', '.join(EDITABLE)}.")
+        setattr(server, name, value)
+    server.name = server.name.strip()
+    server.base_url = normalize_base_url(server.base_url)
+    _check(server)
+    try:
+        with transaction.atomic():
+            server.save()
+    except IntegrityError as error:
+        raise ValueError("Another server took this name or address a moment ago.") from error
+    return server
+
+
+def _check(server: Server) -> None:
+    others = Server.objects.exclude(pk=server.pk)
+    if not server.name or len(server.name) > 100 or "/" in server.name or "@" in server.name:
+        raise ValueError("The name needs 1 to 100 characters, without / and @ (they part a server from a model).")
+    if len(server.base_url) > 300:
+        raise ValueError("The address is longer than 300 characters.")
+    if others.filter(name=server.name).exists():
+        raise ValueError(f"There is already a server named {server.name}.")
+    if other := others.filter(base_url=server.base_url).first():
+        raise ValueError(f"{server.base_url} is already the server {other.name}.")
+    if server.memory_limit_bytes is not None and not 0 < server.memory_limit_bytes < 2**60:
+        raise ValueError("The memory limit must be above 0; leave it empty when it is unknown.")
+
+
+def try_connection(base_url: str, token: str = "") -> Connection:
+    """Asks the address for its models and says what came back; nothing is stored."""
+    try:
+        address = normalize_base_url(base_url)
+    except ValueError as error:
+        return Connection(False, str(error), "Give an address such as http://localhost:1234.")
+
+    async def ask() -> Listing:
+        async with LMStudio(address, token or None, listing_timeout=TRY_SECONDS) as studio:
+            return await studio.list_models()
+
+    try:
+        listing = wait_for(ask)
+    except LMStudioError as error:
+        return Connection(False, str(error), error.remedy)
+    found = len(listing.models)
+    detail = (
+        f"{address} answers in {listing.ping_seconds * 1000:.0f} ms with {found:,} model{'s' if found != 1 else ''}."
+    )
+    return Connection(True, detail, "", found, listing.ping_seconds, listing.api)
+
+
+def try_server(server: Server) -> Connection:
+    """The same with the stored token."""
+    try:
+        return try_connection(server.base_url, server.token)
+    except sealing.Unreadable as error:
+        return Connection(False, f"{server.name}: {error}.", "Enter the token again.")
+
+
+def losses(server: Server) -> Losses:
+    """What deleting `server` would take along: its models in every registry, with their tests."""
+    models = LanguageModel.objects.filter(server=server)
+    tests = models.exclude(context_tests=None).values("context_tests").distinct().count()
+    return Losses(models.count(), models.exclude(last_tested=None).count(), tests)
+
+
+def delete_server(server: Server) -> None:
+    """Deletes the server with its models; ValueError while an experiment runs there."""
+    if server.experiment is not None and server.experiment.is_open:
+        raise ValueError(f"{server.name} is busy with {server.experiment}; cancel it first.")
+    server.delete()

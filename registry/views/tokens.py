@@ -1,0 +1,35 @@
+"""Issues and revokes the tokens of programs."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from registry.access import needs
+from registry.forms.people import TokenForm
+from registry.models import ApiToken, Role, User
+from registry.views.settings_page import page
+
+
+@require_POST
+@needs(Role.ADMIN)
+def issue(request: HttpRequest) -> HttpResponse:
+    issuer = cast(User, request.user)
+    form = TokenForm(request.POST, issuer=issuer)
+    if not form.is_valid():
+        return page(request, token=form)
+    token, secret = ApiToken.issue(form.cleaned_data["name"], form.cleaned_data["role"], created_by=issuer)
+    return page(request, new_token=token, secret=secret)
+
+
+@require_POST
+@needs(Role.ADMIN)
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    token = get_object_or_404(ApiToken.objects.usable(), pk=pk)
+    token.revoke()
+    messages.success(request, f"The token {token} is revoked: what used it is refused from now on.")
+    return redirect("settings")

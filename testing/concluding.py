@@ -1,0 +1,85 @@
+"""Writes what a context test found: on the test, on its model, and what its server taught for the next one."""
+
+from django.utils import timezone
+
+from registry import announcing
+from registry.jobs import Claim
+from registry.models import LanguageModel
+from registry.models.language_model import CheckStatus
+from testing.models import ContextTest, Probe
+from testing.models.context_test import GOOD, Verdict
+
+LEARNABLE = (0.2, 5.0)  # a correction outside of this is a fluke
+
+
+def conclude(held: Claim, test: ContextTest, winner: Probe | None) -> None:
+    """Takes over the verdict of `winner`, the probe that decided."""
+    _sum_up(held, test, winner)
+    model = test.model
+    with held.fence():
+        test.save()
+        _write_on(model, test)
+        model.save(update_fields=_fields(test))
+    held.write(message=sentence(test))
+    announcing.announce("model", model.pk)
+
+
+def _sum_up(held: Claim, test: ContextTest, winner: Probe | None) -> None:
+    probes = list(test.probes.all())
+    test.iterations = sum(probe.loads for probe in probes)
+    test.duration = (timezone.now() - (held.job.started or test.created)).total_seconds()
+    test.verdict = winner.verdict if winner else Verdict.LOAD_FAILED
+    test.peak_memory_bytes = max((p.peak_memory_bytes for p in probes if p.peak_memory_bytes), default=None)
+    if winner is None or winner.verdict not in GOOD:
+        return
+    test.tested_context = winner.requested
+    test.recall_found, test.recall_asked = winner.recall_found, winner.recall_asked
+    test.ttft_seconds, test.tokens_per_second = winner.ttft_seconds, winner.tokens_per_second
+    if winner.ttft_seconds and winner.input_tokens:
+        test.prefill_tokens_per_second = winner.input_tokens / winner.ttft_seconds
+    loads = [p.load_seconds for p in probes if p.requested == winner.requested and p.load_seconds and p.good]
+    test.load_seconds = loads[-1] if loads else None
+
+
+def _write_on(model: LanguageModel, test: ContextTest) -> None:
+    now = timezone.now()
+    model.last_tested, model.updated = now, now
+    model.test_iterations, model.test_duration = test.iterations, test.duration
+    if test.tested_context:
+        limited = test.fixed_context or test.threshold
+        known = model.tested_context if limited and not model.stale else None
+        model.tested_context = max(test.tested_context, known or 0)
+        model.tokens_per_second, model.ttft_seconds = test.tokens_per_second, test.ttft_seconds
+        model.load_seconds, model.peak_memory_bytes = test.load_seconds, test.peak_memory_bytes
+        model.stale, model.stale_reason = False, ""
+    elif not test.fixed_context:
+        model.tested_context = None
+    # a single size that failed says nothing against a window that was verified before
+    model.test_status = CheckStatus.TESTED if model.tested_context else CheckStatus.FAILED
+    model.test_verdict = test.verdict
+
+
+def _fields(test: ContextTest) -> list[str]:
+    return [
+        "last_tested", "updated", "test_iterations", "test_duration", "tested_context", "tokens_per_second",
+        "ttft_seconds", "load_seconds", "peak_memory_bytes", "stale", "stale_reason", "test_status", "test_verdict",
+    ]  # fmt: skip
+
+
+def sentence(test: ContextTest) -> str:
+    """What was found, in one line."""
+    loads = f"in {test.iterations} load{'s' if test.iterations != 1 else ''}"
+    if test.tested_context is None:
+        return f"{test.verdict} {loads}"
+    declared = test.model.declared_context
+    of = f" of {declared:,} declared" if declared and declared != test.tested_context else ""
+    return f"{test.verdict}: {test.tested_context:,}{of} tokens {loads}"
+
+
+def forget_testing(model: LanguageModel) -> None:
+    """The status a model had before a test that found nothing."""
+    known = CheckStatus.TESTED if model.tested_context else CheckStatus.UNTESTED
+    failed = model.last_tested is not None and not model.tested_context
+    status = CheckStatus.FAILED if failed else known
+    LanguageModel.objects.filter(pk=model.pk, test_status=CheckStatus.TESTING).update(test_status=status)
+    announcing.announce("model", model.pk)

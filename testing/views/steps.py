@@ -1,0 +1,92 @@
+"""The five steps of a context test, each with what it did or will do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from testing.models import ContextTest, Probe
+from testing.models.context_test import Phase
+from testing.views.evidence import READS, Bracket
+
+ORDER = list(Phase)
+
+
+@dataclass(frozen=True)
+class Step:
+    """`kind` is done, now, broke or todo."""
+
+    label: str
+    note: str
+    kind: str
+
+
+def steps_of_test(test: ContextTest, probes: Sequence[Probe], stage: str) -> list[Step]:
+    """All five in order; `stage` as in `context_test.stage_of`."""
+    reached = ORDER.index(Phase(test.phase))
+    notes = {
+        Phase.SMALL: _small(test, probes),
+        Phase.ESTIMATE: _estimate(test),
+        Phase.BRACKET: _bracket(probes),
+        Phase.FILL: _fill(probes),
+        Phase.PUT_BACK: _put_back(test),
+    }
+    return [Step(str(phase.label), notes[phase], _kind(i, reached, stage, test)) for i, phase in enumerate(ORDER)]
+
+
+def _kind(place: int, reached: int, stage: str, test: ContextTest) -> str:
+    if ORDER[place] == Phase.PUT_BACK and test.put_back:
+        return "done"
+    if stage == "done" or (stage != "waiting" and place < reached):
+        return "done"
+    if place == reached and stage != "waiting":
+        return "now" if stage == "running" else "broke"
+    return "todo"
+
+
+def _small(test: ContextTest, probes: Sequence[Probe]) -> str:
+    first = probes[0] if probes else None
+    if first is None:
+        size = test.fixed_context or min(2048, test.model.declared_context or 2048)
+        return f"does {size:,} load and answer?"
+    if not first.verdict:
+        return f"trying {first.requested:,}"
+    return f"{first.requested:,} loads and answers" if first.good else f"{first.requested:,}: {first.verdict}"
+
+
+def _estimate(test: ContextTest) -> str:
+    if test.fixed_context:
+        return "not needed, one size was asked for"
+    if test.estimate:
+        return f"{test.estimate:,}" + (f", {test.estimate_source}" if test.estimate_source else "")
+    return "none, the search starts from what is declared"
+
+
+def _bracket(probes: Sequence[Probe]) -> str:
+    loads = [probe for probe in probes if probe.kind not in READS]
+    if len(loads) < 2:
+        return "larger sizes until one fails"
+    now = Bracket.after(loads)
+    told = f"{len(loads)} probes"
+    if now.low and now.high:
+        return f"{told}, {now.high - now.low:,} tokens apart"
+    return f"{told}, none has failed" if now.low else f"{told}, none works yet"
+
+
+def _fill(probes: Sequence[Probe]) -> str:
+    reads = [probe for probe in probes if probe.kind in READS]
+    if not reads:
+        return "read 95 % of it to the end"
+    last = reads[-1]
+    return f"{last.requested:,}: {last.verdict}" if last.verdict else f"reading {last.requested:,}"
+
+
+def _put_back(test: ContextTest) -> str:
+    found = [item for item in test.found or [] if isinstance(item, dict)]
+    if test.found is None:
+        return "what was loaded before"
+    if not found:
+        return "nothing was loaded before"
+    first, size = found[0], found[0].get("context_length")
+    told = f"{first.get('model', 'one model')}" + (f" at {size:,}" if isinstance(size, int) else "")
+    return told + (f" and {len(found) - 1} more" if len(found) > 1 else "")

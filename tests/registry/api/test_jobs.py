@@ -1,0 +1,78 @@
+"""Jobs over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from registry.models import Job, Role
+from registry.models.job import JobStatus
+from tests.api_clients import ApiClient
+from tests.builders import make_job, make_test
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+FIELDS = ["id", "kind", "status", "progress", "message", "error", "parent", "object", "created", "started", "ended"]
+
+
+@pytest.fixture
+def operator() -> ApiClient:
+    return ApiClient(Role.OPERATOR)
+
+
+def test_a_job_has_every_promised_field(operator: ApiClient) -> None:
+    shown = operator.read(f"/api/jobs/{make_job().pk}")
+    assert shown.keys() >= set(FIELDS)
+    assert (shown["error"], shown["parent"], shown["object"]) == (None, None, None)
+
+
+def test_a_job_names_what_it_works_on(operator: ApiClient) -> None:
+    test = make_test()
+    shown = operator.read(f"/api/jobs/{test.job_id}")
+    assert shown["object"] == {"type": "context-test", "id": test.pk}
+    assert operator.get("/api/{type}s/{id}".format(**shown["object"])).status_code == 200
+
+
+def test_jobs_come_newest_first_and_filtered(operator: ApiClient) -> None:
+    parent = make_job(kind="scans")
+    children = [make_job(parent=parent, status=status) for status in ("queued", "failed")]
+    assert [each["id"] for each in operator.read("/api/jobs")["items"]] == [children[1].pk, children[0].pk, parent.pk]
+    assert len(operator.read("/api/jobs", parent=parent.pk)["items"]) == 2
+    assert [each["id"] for each in operator.read("/api/jobs", status="failed")["items"]] == [children[1].pk]
+    assert [each["children"] for each in operator.read("/api/jobs", kind="scans")["items"]] == [2]
+
+
+def test_cancelling_a_parent_cancels_its_children(operator: ApiClient) -> None:
+    parent = make_job()
+    child = make_job(parent=parent, status="queued")
+    answer = operator.send("POST", f"/api/jobs/{parent.pk}/cancel")
+    child.refresh_from_db()
+    assert (answer.status_code, answer.json()["job"]["cancel_requested"]) == (202, True)
+    assert child.status == JobStatus.CANCELLED
+
+
+def test_a_job_that_is_over_is_not_cancelled(operator: ApiClient) -> None:
+    assert operator.send("POST", f"/api/jobs/{make_job(status='succeeded').pk}/cancel").status_code == 409
+
+
+def test_a_failed_job_is_queued_again(operator: ApiClient) -> None:
+    job = make_job(status="failed", error="no")
+    answer = operator.send("POST", f"/api/jobs/{job.pk}/retry")
+    assert (answer.status_code, answer.json()["job"]["status"], answer.json()["job"]["error"]) == (202, "queued", None)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"status": "running"}, {"status": "succeeded"}, {"status": "failed", "tidying": True}]
+)
+def test_other_jobs_are_not_retried(operator: ApiClient, fields: dict[str, Any]) -> None:
+    job = make_job(**fields)
+    assert operator.send("POST", f"/api/jobs/{job.pk}/retry").status_code == 409
+    assert Job.objects.get().status == fields["status"]
+
+
+def test_queries_do_not_grow_with_jobs(operator: ApiClient, django_assert_num_queries: Any) -> None:
+    for _ in range(10):
+        make_test()
+    with django_assert_num_queries(4):  # token, keys, rows, count
+        assert len(operator.read("/api/jobs")["items"]) == 10

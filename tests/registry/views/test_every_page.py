@@ -1,0 +1,82 @@
+"""Who may open pages and who may change things, for every address of both apps."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+import registry.urls
+import testing.urls
+from registry.models import LoginLink, Role
+from tests.builders import make_job, make_model, make_server, make_test, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+PATTERNS: list[URLPattern] = [*registry.urls.urlpatterns, *testing.urls.urlpatterns]
+OPEN_TO_ALL = {"login"}
+OPEN_TO_EVERY_ROLE = {"logout", "settings-password"}
+
+
+def addresses() -> Iterator[tuple[str, str]]:
+    """Every page with an address that exists."""
+    test = make_test()
+    job = make_job()
+    for pattern in PATTERNS:
+        name = str(pattern.name)
+        key = test.pk if name.startswith("context-test") else job.pk if name.startswith("job") else test.server.pk
+        arguments = [key] if "<" in str(pattern.pattern) else []
+        yield name, reverse(name, args=arguments)
+
+
+def test_a_stranger_is_sent_to_sign_in_from_every_page(client: Client) -> None:
+    for name, address in addresses():
+        if name not in OPEN_TO_ALL:
+            answer = client.get(address)
+            assert answer.status_code == 302, name
+            assert answer["Location"].startswith("/login/?next="), name
+
+
+def test_a_viewer_changes_nothing(client: Client) -> None:
+    client.force_login(make_user(role=Role.VIEWER))
+    for name, address in addresses():
+        answer = client.post(address)
+        allowed = {200, 302} if name in OPEN_TO_EVERY_ROLE | OPEN_TO_ALL else {403, 405}
+        assert answer.status_code in allowed, name
+        if name == "logout":
+            client.force_login(make_user(role=Role.VIEWER))
+
+
+def test_an_operator_changes_neither_servers_nor_tokens_nor_people(client: Client) -> None:
+    client.force_login(make_user(role=Role.OPERATOR))
+    for name, address in addresses():
+        admins = name.startswith(("server-", "settings-")) and not name.endswith(("-live", "-scan", "-password"))
+        if admins:
+            assert client.post(address).status_code == 403, name
+
+
+def test_a_viewer_can_read_every_page(client: Client) -> None:
+    client.force_login(make_user(role=Role.VIEWER))
+    for name, address in addresses():
+        answer = client.get(address)
+        assert answer.status_code in {200, 403, 405}, name
+        assert answer.status_code != 403 or name.startswith("server-"), name
+
+
+@pytest.mark.parametrize("name", ["models", "servers", "jobs", "context-tests", "settings"])
+def test_names_from_a_server_are_text_never_markup(client: Client, name: str) -> None:
+    client.force_login(make_user())
+    evil = '"><script>alert(1)</script>{{7*7}}<img src=x onerror=alert(1)>'
+    server = make_server(name=evil[:90], error=evil, reachable=False)
+    model = make_model(key=evil, server=server, quantization=evil[:20], stale=True, stale_reason=evil)
+    make_test(model=model, job=make_job(title=evil, message=evil, error=evil, status="failed"))
+    body = client.get(reverse(name)).content.decode()
+    assert "<script>alert" not in body
+    assert "<img src=x" not in body
+
+
+def test_the_list_of_people_never_shows_a_key(client: Client) -> None:
+    user = make_user()
+    key = LoginLink.issue(user)
+    client.force_login(user)
+    assert key not in client.get("/settings/").content.decode()
