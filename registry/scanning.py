@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from registry import announcing, dispatching, jobs, merging_scan, sealing
-from registry.jobs import Claim, JobFailed
+from registry.claims import Claim, JobFailed
 from registry.lmstudio import LMStudio
 from registry.lmstudio.errors import LMStudioError
 from registry.lmstudio.wire import Listing

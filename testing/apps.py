@@ -7,4 +7,4 @@ class TestingConfig(AppConfig):
     name = "testing"
 
     def ready(self) -> None:
-        from testing import context_testing  # noqa: F401  (makes its kind of job known)
+        from testing import searching  # noqa: F401  (makes its kind of job known)

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from registry import announcing
-from registry.jobs import Claim
+from registry.claims import Claim
 from registry.models import LanguageModel
 from registry.models.language_model import CheckStatus
 from testing.models import ContextTest, Probe

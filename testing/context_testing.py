@@ -10,21 +10,16 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from registry import dispatching, jobs
-from registry.jobs import Claim, JobFailed
-from registry.lmstudio import errors
+from registry import dispatching
 from registry.models import Job, LanguageModel, Registry, User
 from registry.models.job import OPEN, JobStatus, Runner
 from registry.models.language_model import CheckStatus, ModelType
-from testing import concluding, setting_aside
-from testing.experiment import Experiment
 from testing.models import ContextTest, Probe
-from testing.models.context_test import GOOD, Phase, Verdict
-from testing.probing import Prober
+from testing.models.context_test import Verdict
 from testing.search import GRAIN, ContextSearch, Tried, Why
 
 KIND, FAMILY = "context_test", "context_tests"
-STEPS_DOWN = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)  # after a fill that failed, off the size that loads
+FILLS = (Why.FILL.value, Why.STEP_DOWN.value)
 
 
 @dataclass(frozen=True)
@@ -122,116 +117,23 @@ def search_of(test: ContextTest, probes: Sequence[Probe] | None = None) -> Conte
     return search
 
 
+def first_sizes(test: ContextTest, count: int = 3) -> tuple[list[int], int]:
+    """The sizes a test would try as long as each works, at most `count`, and the largest it would ever load."""
+    search = search_of(test, probes=[])
+    sizes: list[int] = []
+    while len(sizes) < count and (asked := search.next_probe()):
+        sizes.append(asked[0])
+        search.record(Tried(asked[0], good=True))
+    return sizes, search.reach
+
+
+def forget(models: Sequence[LanguageModel]) -> None:
+    """Takes earlier results off the models, so that a test starts without an estimate; the tests themselves stay."""
+    LanguageModel.objects.filter(pk__in=[model.pk for model in models]).update(
+        tested_context=None, usable_context=None, test_status=CheckStatus.UNTESTED, test_verdict="", last_tested=None,
+        stale=False, stale_reason="",
+    )  # fmt: skip
+
+
 def _reads(probe: Probe) -> bool:
-    return probe.kind in (Why.FILL.value, Why.STEP_DOWN.value)
-
-
-def run(held: Claim) -> None:
-    """Does the test of a claimed job, or goes on with it: what its probes know is not asked again."""
-    test = ContextTest.objects.select_related("model", "server", "model__registry").get(job=held.job)
-    held.reserve(test.server)
-    experiment = Experiment(held, test.server, test.timeout_seconds)
-    try:
-        _prepare(held, experiment, test)
-        prober = Prober(experiment, test)
-        winner = _fixed(prober, test) if test.fixed_context else _searched(prober, test)
-        _enter(held, test, Phase.PUT_BACK)
-        _put_back(experiment, test)
-    except errors.LMStudioError as error:
-        raise JobFailed(str(error)) from error
-    concluding.conclude(held, test, winner)
-
-
-def tidy(held: Claim) -> None:
-    """After a cancel or a failure: the server as it was found, the model's status as it was known."""
-    test = ContextTest.objects.select_related("model", "server").get(job=held.job)
-    concluding.forget_testing(test.model)
-    if test.found is None or test.put_back:
-        return
-    held.reserve(test.server)
-    experiment = Experiment(held, test.server, min(test.timeout_seconds, 300.0))
-    _put_back(experiment, test)
-    held.say(message="cancelled; the server is as it was" if held.job.cancel_requested else "the server is as it was")
-
-
-def _prepare(held: Claim, experiment: Experiment, test: ContextTest) -> None:
-    test.probes.filter(verdict="").delete()  # under way when its worker died: tried again
-    if test.found is None:
-        test.found = setting_aside.what_is_loaded(experiment)
-        if test.estimate is None and not test.fixed_context and test.model.tested_context:
-            test.estimate, test.estimate_source = test.model.tested_context, "the last test on this server"
-        with held.fence():
-            test.save(update_fields=["found", "estimate", "estimate_source"])
-    LanguageModel.objects.filter(pk=test.model.pk).update(test_status=CheckStatus.TESTING)
-    setting_aside.set_aside(experiment, test.found, test.model.key)
-
-
-def _searched(prober: Prober, test: ContextTest) -> Probe | None:
-    """The probe that read the winner, or the last one that failed; None never: at least one probe is made."""
-    last: Probe | None = test.probes.order_by("-order").first()
-    search = search_of(test)
-    while asked := search.next_probe():
-        size, why = asked
-        _enter(prober.held, test, Phase.SMALL if why in (Why.SMALL, Why.SMALLER) else Phase.BRACKET)
-        prober.held.say(0.5 * (1 - 0.7 ** len(search.tried)))
-        last = prober.probe(size, why)
-        _learn(test, last)
-        search = search_of(test)
-    if search.low == 0:
-        return last
-    _enter(prober.held, test, Phase.FILL)
-    return _read(prober, test, search.low)
-
-
-def _read(prober: Prober, test: ContextTest, size: int) -> Probe | None:
-    """Fills the winner; where that fails, the next smaller sizes."""
-    sizes = [size, *(max(GRAIN, int(size * (1 - step)) // GRAIN * GRAIN) for step in STEPS_DOWN)]
-    row: Probe | None = None
-    for wanted in dict.fromkeys(sizes):
-        done = test.probes.filter(requested=wanted, kind__in=[Why.FILL.value, Why.STEP_DOWN.value])
-        row = done.exclude(verdict=Verdict.INTERRUPTED).last()
-        row = row or prober.probe(wanted, Why.FILL if wanted == size else Why.STEP_DOWN)
-        if row.verdict in GOOD:
-            break
-    return row
-
-
-def _fixed(prober: Prober, test: ContextTest) -> Probe | None:
-    """Tries the one size that was asked for: load, short answer, full read."""
-    size = test.fixed_context or 0
-    tried = test.probes.filter(kind=Why.FIXED.value).exclude(verdict=Verdict.INTERRUPTED).last()
-    tried = tried or prober.probe(size, Why.FIXED)
-    _learn(test, tried)
-    if not tried.good:
-        return tried
-    _enter(prober.held, test, Phase.FILL)
-    filled = test.probes.filter(kind=Why.FILL.value).exclude(verdict=Verdict.INTERRUPTED).last()
-    return filled or prober.probe(size, Why.FILL)
-
-
-def _learn(test: ContextTest, probe: Probe) -> None:
-    """A refusal with its gigabytes shows that the server's guardrail is on."""
-    if probe.needed_bytes and not test.server.guardrail_seen:
-        test.server.guardrail_seen = True
-        test.server.save(update_fields=["guardrail_seen"])
-
-
-def _enter(held: Claim, test: ContextTest, phase: Phase) -> None:
-    if test.phase != phase:
-        test.phase = phase
-        with held.fence():
-            test.save(update_fields=["phase"])
-
-
-def _put_back(experiment: Experiment, test: ContextTest) -> None:
-    in_flight = test.probes.filter(verdict="").exists()
-    problems = setting_aside.put_back(experiment, test.found or [], test.model.key, in_flight)
-    with experiment.held.fence():
-        test.probes.filter(verdict="").delete()
-        test.put_back = True
-        test.save(update_fields=["put_back"])
-    if problems:
-        raise JobFailed("Not everything could be loaded again: " + "; ".join(problems))
-
-
-jobs.KINDS[KIND] = jobs.Kind(run, tidy)
+    return probe.kind in FILLS

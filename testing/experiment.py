@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from registry import sealing
-from registry.jobs import Claim, JobFailed
+from registry.claims import Claim, JobFailed
 from registry.lmstudio import errors
 from registry.lmstudio.client import LMStudio
 from registry.lmstudio.wire import ChatProgress, ChatResult, Listing, ReportedInstance

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from lmstrix_site.pages.findings import finding, instances_told, options_told, share_of_declared
 from registry.models import LanguageModel
 from registry.models.job import OPEN
+from registry.templatetags.figures import sentence
 from testing import context_testing
 from testing.models import ContextTest
 from testing.views.actions import OptionsForm
@@ -22,7 +23,7 @@ HISTORY = 12
 @require_safe
 def model(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _loaded(pk)
-    context = _now(shown) | {"form": OptionsForm(auto_id="test-%s"), "objection": context_testing.objection(shown)}
+    context = _now(shown) | {"form": OptionsForm(auto_id="test-%s"), "objection": _objection(shown)}
     return render(request, "lmstrix_site/model.html", context)
 
 
@@ -59,6 +60,11 @@ def _now(model: LanguageModel) -> dict[str, Any]:
         "public_id": model.public_id,
         "accepts": _accepts(model),
     }
+
+
+def _objection(model: LanguageModel) -> str:
+    """Why it cannot be tested, without its name: the page is about it."""
+    return sentence(context_testing.objection(model).replace(model.key, "it"))
 
 
 def _bracket(running: ContextTest | None) -> Bracket | None:

@@ -13,6 +13,7 @@ from lmstrix_site.supervisor import leftovers
 from lmstrix_site.supervisor.child import Child
 
 TICK_SECONDS = 0.1
+BEGIN_SECONDS = 30.0
 POLITE_SECONDS = 4.0  # between SIGTERM and SIGKILL
 LAST = "valkey"  # the others still talk to it while they end
 
@@ -44,7 +45,8 @@ class Supervisor:
                 self._record()
             while not self._asked.empty():
                 name, reason = self._asked.get()
-                if name in self.children:
+                # one that was started a moment ago gets the time to begin
+                if name in self.children and self.children[name].seconds_up > BEGIN_SECONDS:
                     self.children[name].restart(reason, self.say)
 
     def stop(self) -> None:

@@ -10,15 +10,14 @@ from django.utils.safestring import SafeString, mark_safe
 register = template.Library()
 
 UNKNOWN = mark_safe('<span class="t3" role="img" aria-label="unknown">–</span>')
-NOTHING: tuple[object, ...] = (None, "")  # a template gives "" for what it does not find
 STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 @register.filter
-def number(value: float | None) -> str:
+def number(value: float | str | None) -> str:
     """131072 -> 131,072; 52.34 -> 52.3."""
-    if value in NOTHING:
+    if value is None or isinstance(value, str):  # a template gives "" for what it does not find
         return UNKNOWN
     return f"{value:,.1f}" if isinstance(value, float) and not value.is_integer() else f"{int(value):,}"
 
@@ -36,27 +35,27 @@ def sentence(text: str) -> str:
 
 
 @register.filter
-def size(count: int | None, decimals: int | None = None) -> str:
+def size(count: int | str | None, decimals: int | None = None) -> str:
     """Bytes as kB, MB, GB (powers of ten), with the exact number on hover."""
-    if count in NOTHING:
+    if count is None or isinstance(count, str):
         return UNKNOWN
     return format_html('<span title="{} bytes">{}</span>', f"{int(count):,}", plain_size(int(count), decimals))
 
 
 def plain_size(count: int, decimals: int | None = None) -> str:
-    """15210384512 -> 15.2 GB, 24000000000 -> 24 GB; three digits unless `decimals` says how many after the point."""
+    """15210384512 -> 15.2 GB, 24000000000 -> 24 GB; `decimals` says how many after the point."""
     for step, unit in STEPS:
         if count >= step:
             amount = count / step
-            digits = 0 if amount >= 100 or amount.is_integer() or unit == "kB" else 1 if amount >= 10 else 2
+            digits = 0 if amount >= 100 or amount.is_integer() or unit == "kB" else 1
             return f"{amount:.{digits if decimals is None else decimals}f} {unit}"
     return f"{count} bytes"
 
 
 @register.filter
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | str | None) -> str:
     """252 -> 4 min 12 s; 0.42 -> 0.42 s; the two largest units only."""
-    if seconds in NOTHING:
+    if seconds is None or isinstance(seconds, str):
         return UNKNOWN
     seconds = max(float(seconds), 0.0)
     if seconds < 59.95:
@@ -72,7 +71,7 @@ def duration(seconds: float | None) -> str:
 @register.filter
 def ago(moment: datetime | None) -> str:
     """How long ago, with the exact time (UTC) on hover; a date once it is more than a month."""
-    if moment in NOTHING:
+    if not moment:
         return UNKNOWN
     return _time(moment, _distance(moment))
 
@@ -80,7 +79,7 @@ def ago(moment: datetime | None) -> str:
 @register.filter
 def moment(at: datetime | None) -> str:
     """today 13:12, yesterday 09:05, 21 Nov 08:15: a point in time (UTC) with all of it on hover."""
-    if at in NOTHING:
+    if not at:
         return UNKNOWN
     days = (timezone.now().date() - at.date()).days
     day = {0: "today", 1: "yesterday"}.get(days, f"{at.day} {at:%b}" if abs(days) < 300 else f"{at.day} {at:%b %Y}")
@@ -90,7 +89,7 @@ def moment(at: datetime | None) -> str:
 @register.filter
 def clock(at: datetime | None) -> str:
     """13:12 (UTC), with all of it on hover; another day than today shows its date instead."""
-    if at in NOTHING:
+    if not at:
         return UNKNOWN
     today = timezone.now().date() == at.date()
     return _time(at, f"{at:%H:%M}" if today else f"{at.day} {at:%b}")

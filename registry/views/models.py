@@ -75,6 +75,7 @@ def _counts(models: LanguageModelQuerySet) -> dict[str, int]:
     """How many models there are, how many of each status, and how large they are together; one query."""
     return models.aggregate(
         all=Count("pk"),
+        present=Count("pk", filter=Q(missing=False)),
         bytes=Sum("size_bytes", default=0),
         servers=Count("server", distinct=True),
         overstated=Count("pk", filter=STATUSES["tested"] & Q(tested_context__lt=F("declared_context"))),

@@ -36,7 +36,10 @@ def password(request: HttpRequest) -> HttpResponse:
 
 def password_form(user: User, data: Any = None) -> SetPasswordForm[User]:
     """Asks for the old password only where there is one: people who came by a link have none yet."""
-    return PasswordChangeForm(user, data) if user.has_usable_password() else SetPasswordForm(user, data)
+    form = PasswordChangeForm(user, data) if user.has_usable_password() else SetPasswordForm(user, data)
+    form.fields["new_password1"].help_text = "At least 8 characters; not your name, not a common password."
+    form.fields["new_password2"].label, form.fields["new_password2"].help_text = "The same again", ""
+    return form
 
 
 def page(request: HttpRequest, **forms: Any) -> HttpResponse:

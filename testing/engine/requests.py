@@ -24,9 +24,11 @@ class Request:
         """The body as a JSON object. Raises invalid_request for everything else."""
         try:
             value = json.loads(self.body, parse_constant=_refuse_constant)
+            if b"\\u" in self.body:  # half a surrogate pair cannot be passed on
+                json.dumps(value, ensure_ascii=False).encode()
         except RecursionError:
             raise invalid("The body is nested too deeply") from None
-        except ValueError as error:  # bad JSON, bad UTF-8, a number of 5,000 digits
+        except ValueError as error:  # bad JSON, bad UTF-8, half a character, a number of 5,000 digits
             raise invalid(f"The body is not valid JSON: {str(error)[:200]}") from None
         if not isinstance(value, dict):
             raise invalid("The body must be a JSON object")

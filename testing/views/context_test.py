@@ -38,15 +38,17 @@ def report(test: ContextTest) -> dict[str, Any]:
     finished = [probe for probe in probes if probe.verdict]
     bracket = Bracket.after(finished)
     stage = stage_of(test.job)
+    live = stage in {"waiting", "running"} or bool(test.job and test.job.tidying)
     return {
         "test": test,
         "job": test.job,
         "stage": stage,
-        "live": stage in {"waiting", "running"} or bool(test.job and test.job.tidying),
+        "live": live,
         "seconds": running_seconds(test.job),
         "holder": _holder(test) if stage == "waiting" else None,
         "good": test.verdict in GOOD,
-        "probes": probes[::-1],
+        "probes": probes[::-1] if live else probes,
+        "loads": sum(probe.loads for probe in probes),
         "working": len({probe.requested for probe in finished if probe.good}),
         "current": next((probe for probe in probes if not probe.verdict), None),
         "filling": test.phase in {Phase.FILL, Phase.PUT_BACK},

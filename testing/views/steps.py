@@ -14,7 +14,7 @@ ORDER = list(Phase)
 
 @dataclass(frozen=True)
 class Step:
-    """`kind` is done, now, broke or todo."""
+    """`kind` is done, now, broke, halted (cancelled there) or todo."""
 
     label: str
     note: str
@@ -23,7 +23,6 @@ class Step:
 
 def steps_of_test(test: ContextTest, probes: Sequence[Probe], stage: str) -> list[Step]:
     """All five in order; `stage` as in `context_test.stage_of`."""
-    reached = ORDER.index(Phase(test.phase))
     notes = {
         Phase.SMALL: _small(test, probes),
         Phase.ESTIMATE: _estimate(test),
@@ -31,17 +30,29 @@ def steps_of_test(test: ContextTest, probes: Sequence[Probe], stage: str) -> lis
         Phase.FILL: _fill(probes),
         Phase.PUT_BACK: _put_back(test),
     }
-    return [Step(str(phase.label), notes[phase], _kind(i, reached, stage, test)) for i, phase in enumerate(ORDER)]
+    return [Step(str(phase.label), notes[phase], _kind(phase, test, probes, stage)) for phase in ORDER]
 
 
-def _kind(place: int, reached: int, stage: str, test: ContextTest) -> str:
-    if ORDER[place] == Phase.PUT_BACK and test.put_back:
+def _kind(phase: Phase, test: ContextTest, probes: Sequence[Probe], stage: str) -> str:
+    place, reached = ORDER.index(phase), ORDER.index(Phase(test.phase))
+    if phase == Phase.PUT_BACK and (test.put_back or stage == "done"):
         return "done"
-    if stage == "done" or (stage != "waiting" and place < reached):
+    if stage == "done":
+        return _ended(phase, test, probes)
+    if stage == "waiting" or place > reached:
+        return "todo"
+    here = {"running": "now", "failed": "broke"}.get(stage, "halted")
+    return here if place == reached else "done"
+
+
+def _ended(phase: Phase, test: ContextTest, probes: Sequence[Probe]) -> str:
+    """Of a finished test: the step at which no size was left is broken, those after it were not reached."""
+    if test.tested_context:
         return "done"
-    if place == reached and stage != "waiting":
-        return "now" if stage == "running" else "broke"
-    return "todo"
+    loaded = any(probe.good for probe in probes if probe.kind not in READS)
+    broken = Phase.FILL if loaded else Phase.SMALL
+    place, end = ORDER.index(phase), ORDER.index(broken)
+    return "broke" if place == end else "done" if place < end else "todo"
 
 
 def _small(test: ContextTest, probes: Sequence[Probe]) -> str:

@@ -99,6 +99,7 @@ def test_nothing_outlives_a_killed_up_and_the_next_one_starts(tmp_path: Path) ->
 
 
 def load_a_model(stack: Stack) -> None:
+    until(lambda: engine_answers(stack), 15, "the engine does not answer")
     asked = {"model": "smollm2-135m-instruct", "context_length": 512}
     httpx.post(f"{engine_url(stack)}/api/v1/models/load", json=asked, timeout=60).raise_for_status()
 

@@ -12,7 +12,18 @@ def read(body: bytes) -> Body:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[1]", b'"x"', b"null", b"\xff", b'{"a": NaN}', b"[" * 200_000, b'{"a": ' + b"9" * 5000 + b"}"],
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b'"x"',
+        b"null",
+        b"\xff",
+        b'{"a": NaN}',
+        b'{"a": "\\ud800"}',
+        b"[" * 200_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+    ],
 )
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(EngineError) as caught:
