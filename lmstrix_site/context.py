@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import Resolver404, resolve, reverse
 
 from lmstrix_site import assets
 from registry.models import Job, LanguageModel, Server
@@ -76,14 +76,7 @@ def around(page: str | None) -> dict[str, Any]:
 def _section(key: str, label: str, icon: str, page: str | None, count: int | None) -> Section:
     here = bool(page) and (page or "").startswith(key.rstrip("s"))
     running = key in {"context-tests", "jobs"}
-    return Section(label, icon, _url(key), here, count or None, running)
-
-
-def _url(name: str) -> str:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return "#"
+    return Section(label, icon, reverse(key), here, count or None, running)
 
 
 @dataclass(frozen=True)

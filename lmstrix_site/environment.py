@@ -72,7 +72,8 @@ def address(name: str, default: str, schemes: tuple[str, ...]) -> str:
         good = False
     if not good:
         # the value itself may hold a password, so it is not repeated
-        raise BadSetting(f"{name} is not a usable address; it must start with {' or '.join(s + '://' for s in schemes)}.")
+        starts = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise BadSetting(f"{name} is not a usable address; it must start with {starts}.")
     return value.rstrip("/")
 
 
@@ -104,7 +105,7 @@ def run_dir(data: Path) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         stat = folder.lstat()
     except OSError as error:
-        raise BadSetting(f"The run directory {folder} cannot be made ({error.strerror}); set XDG_RUNTIME_DIR.") from error
+        raise BadSetting(f"The run directory {folder} cannot be made ({error}); set XDG_RUNTIME_DIR.") from error
     if stat.st_uid != os.getuid() or stat.st_mode & 0o077 or folder.is_symlink():
         raise BadSetting(f"The run directory {folder} is not private to this user; remove it or set XDG_RUNTIME_DIR.")
     return folder
@@ -129,5 +130,5 @@ def secret_key(data: Path, database_url: str) -> str:
         made.unlink()
     kept = path.read_text().strip()
     if len(kept) < 32:
-        raise BadSetting(f"{path} is damaged; put back the old key, or remove the file and enter LM Studio tokens again.")
+        raise BadSetting(f"{path} is damaged; put the old key back, or remove it and enter LM Studio tokens again.")
     return kept

@@ -67,6 +67,7 @@ class Prober:
     def _load(self, row: Probe) -> None:
         if self.loaded and self.loaded[1] == row.requested:
             row.instance_id, row.applied = self.loaded[0], row.requested
+            self._note_load(row)
             return
         self.unload()
         self.experiment.watch = MemoryWatch(self.experiment.server.base_url)
@@ -87,6 +88,13 @@ class Prober:
                 row.verdict = Verdict.APPLIED_LESS
                 row.message = f"asked for {row.requested:,}, the server applied {loaded.applied:,} without a word"
         row.loads = 1 + self.experiment.refusals_voided
+        if row.verdict == "":
+            self._note_load(row)
+
+    def _note_load(self, row: Probe) -> None:
+        """The load is seen before its answer comes, and known not to be under way any more."""
+        with self.held.fence():
+            row.save()
 
     def _answer(self, row: Probe) -> None:
         began = monotonic()

@@ -43,6 +43,7 @@ def tidy(held: Claim) -> None:
     held.reserve(test.server)
     experiment = Experiment(held, test.server, min(test.timeout_seconds, 300.0))
     _put_back(experiment, test)
+    held.job.refresh_from_db(fields=["cancel_requested"])
     held.say(message="cancelled; the server is as it was" if held.job.cancel_requested else "the server is as it was")
 
 
@@ -116,7 +117,7 @@ def _enter(held: Claim, test: ContextTest, phase: Phase) -> None:
 
 
 def _put_back(experiment: Experiment, test: ContextTest) -> None:
-    in_flight = test.probes.filter(verdict="").exists()
+    in_flight = test.probes.filter(verdict="", instance_id="").exists()
     problems = setting_aside.put_back(experiment, test.found or [], test.model.key, in_flight)
     with experiment.held.fence():
         test.probes.filter(verdict="").delete()

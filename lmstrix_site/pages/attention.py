@@ -31,7 +31,7 @@ class Item:
 
 def items(silent: list[Server], counted: Counted) -> list[Item]:
     """Servers first, then models, the worst first; one query when there is a model to name."""
-    found = [_silent(server) for server in silent]
+    found = [_silent(server) for server in silent] if len(silent) <= EACH else [_many_silent(silent)]
     groups: list[tuple[int, Callable[[LanguageModel], bool], Callable[[LanguageModel], Item], Item]] = [
         (counted.failed, lambda m: m.test_status == CheckStatus.FAILED and not m.missing, _failed, _many(
             "circle-x", "bad", counted.failed, "could not be tested", "failed")),
@@ -72,6 +72,13 @@ def _silent(server: Server) -> Item:
         server.get_absolute_url(),
         "See server",
     )
+
+
+def _many_silent(servers: list[Server]) -> Item:
+    names = ", ".join(server.name for server in servers[:EACH])
+    why = f"{_short(names)} and {words(len(servers) - EACH)} more."
+    what = f"{sentence(words(len(servers)))} servers do not answer"
+    return Item("plug-connected-x", "bad", what, why, "/servers/", "See the servers")
 
 
 def _failed(model: LanguageModel) -> Item:

@@ -11,7 +11,7 @@ from registry.models import Instance, Server
 from registry.models.language_model import CheckStatus, State
 from registry.templatetags.figures import plain_size
 
-SHOWN, ROWS = 8, 8  # servers on the overview, instances of each
+FEW, SHOWN, ROWS = 4, 8, 8  # servers that are all shown; else servers on the overview, instances of each
 TINTS = ("1", "2", "3")
 
 
@@ -75,11 +75,14 @@ class Offered:
 
     @property
     def first(self) -> list[Loaded]:
-        return self.all[:SHOWN]
+        """A few servers are all shown; of many only those with something loaded."""
+        return self.all if len(self.all) <= FEW else [one for one in self.all if one.rows][:SHOWN]
 
     @property
-    def more(self) -> int:
-        return max(len(self.all) - SHOWN, 0)
+    def others(self) -> list[Server]:
+        """Servers that are only named."""
+        shown = self.first
+        return [one.server for one in self.all if one not in shown]
 
     @property
     def loaded(self) -> int:

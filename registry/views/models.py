@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Count, F, Q, Subquery, Sum
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -51,24 +53,27 @@ def searched(asked: QueryDict) -> str:
 
 @require_safe
 def models(request: HttpRequest) -> HttpResponse:
+    return render(request, "registry/models.html", _list(request))
+
+
+def _list(request: HttpRequest) -> dict[str, Any]:
     # as a scalar subquery: no query of its own, and the index of each order is still used
     registry = Subquery(Registry.objects.filter(name=DEFAULT).values("pk")[:1])
     everything = LanguageModel.objects.filter(registry=registry)
     counts = _counts(everything)
+    chips = listing.chips(request, "status", [(name, counts[name]) for name in STATUSES])
     order = listing.Order.asked(request, COLUMNS)
     page = order.page(filtered(everything, request.GET).for_list())
-    context = {
+    return {
         "page": page,
         "pages": listing.turning(request, page),
         "headings": order.headings(),
         "counts": counts,
-        "chips": listing.chips(request, "status", [(name, counts[name]) for name in STATUSES])
-        + listing.chips(request, "server", _servers(everything)),
+        "chips": chips + listing.chips(request, "server", _servers(everything)),
         "searched": searched(request.GET),
         "narrowed": any(request.GET.get(name) for name in ("filter", "q", "status", "server")),
         "any_server": page.total > 0 or Server.objects.exists(),
     }
-    return render(request, "registry/models.html", context)
 
 
 def _counts(models: LanguageModelQuerySet) -> dict[str, int]:

@@ -120,8 +120,8 @@ class MemoryFit:
         heading = "What each size takes in memory"
         if line:
             heading = f"Every 1,000 tokens cost {plain_size(round(line.slope * 1000))}"
-        rows = [(size, "needed, said the server", plain_size(n)) for size, n in needed]
-        rows += [(size, "measured", plain_size(n)) for size, n in measured]
+        rows = [(size, "needed, said the server", plain_size(n, 2)) for size, n in needed]
+        rows += [(size, "measured", plain_size(n, 2)) for size, n in measured]
         return cls(_memory_chart(needed, measured, line, limit), heading, sorted(rows))
 
 

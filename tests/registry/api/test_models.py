@@ -78,7 +78,7 @@ def test_what_was_measured_is_shown_in_its_units(viewer: ApiClient) -> None:
 
 def test_loaded_copies_and_tags_are_shown(viewer: ApiClient) -> None:
     model = make_model(tags=(Tag.objects.create(registry=Registry.objects.default(), name="fast"),))
-    Instance.objects.create(server_id=model.server_id, model=model, instance_id="m:2", context_length=4096)
+    Instance.objects.create(server=make_server(), model=model, instance_id="m:2", context_length=4096)
     shown = viewer.read(f"/api/models/{model.pk}")
     assert (shown["tags"], shown["instances"]) == (["fast"], [{"id": "m:2", "context_length": 4096}])
 

@@ -8,7 +8,7 @@ from django.urls import URLPattern, reverse
 
 import registry.urls
 import testing.urls
-from registry.models import LoginLink, Role
+from registry.models import LoginLink, Role, Scan
 from tests.builders import make_job, make_model, make_server, make_test, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -63,14 +63,19 @@ def test_a_viewer_can_read_every_page(client: Client) -> None:
         assert answer.status_code != 403 or name.startswith("server-"), name
 
 
-@pytest.mark.parametrize("name", ["models", "servers", "jobs", "context-tests", "settings"])
+LISTS = ["models", "servers", "jobs", "context-tests", "settings"]
+
+
+@pytest.mark.parametrize("name", [*LISTS, "server", "server-edit", "server-delete", "job"])
 def test_names_from_a_server_are_text_never_markup(client: Client, name: str) -> None:
     client.force_login(make_user())
     evil = '"><script>alert(1)</script>{{7*7}}<img src=x onerror=alert(1)>'
     server = make_server(name=evil[:90], error=evil, reachable=False)
     model = make_model(key=evil, server=server, quantization=evil[:20], stale=True, stale_reason=evil)
-    make_test(model=model, job=make_job(title=evil, message=evil, error=evil, status="failed"))
-    body = client.get(reverse(name)).content.decode()
+    test = make_test(model=model, job=make_job(title=evil, message=evil, error=evil, status="failed"))
+    Scan.objects.create(server=server, registry=model.registry, added=[evil], rejected=[evil], missing=[evil])
+    keys = [] if name in LISTS else [test.job_id] if name == "job" else [server.pk]
+    body = client.get(reverse(name, args=keys)).content.decode()
     assert "<script>alert" not in body
     assert "<img src=x" not in body
 

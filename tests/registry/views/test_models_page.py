@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from time import process_time
+from typing import cast
 
 import pytest
 from django.core.handlers.base import BaseHandler
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -149,7 +151,7 @@ def timed(page: Client, query: str) -> float:
     request = RequestFactory().get(f"/models/{query}")
     request.COOKIES = {name: morsel.value for name, morsel in page.cookies.items()}
     start = process_time()
-    answer = server.get_response(request)
+    answer = cast(HttpResponse, server.get_response(request))
     took = process_time() - start
     assert answer.content.count(b'name="model"') == 50
     return took
