@@ -12,6 +12,8 @@ HASHED := --only-binary :all: --require-hashes
 SCRATCH = LMSTRIX_DATA_DIR="$$(mktemp -d)" LMSTRIX_PUBLIC_URL=https://example.test
 ASSETS := static/vendor/sprite.svg
 SOURCES := lmstrix_site registry testing tests manage.py
+# two processes: half of the suite waits for something (tests/conftest.py says what stays together)
+PARALLEL ?= -n 2 --dist loadgroup
 # options for what is run: make run ARGS="--port 8123", make test ARGS="-k scan"
 ARGS ?=
 
@@ -22,7 +24,7 @@ run: $(VENV)/.runtime $(ASSETS) ## set everything up and start LMStrix (Ctrl-C e
 	@exec $(VENV)/bin/lmstrix up $(ARGS)
 
 test: $(VENV)/.test $(ASSETS) ## run the whole test suite on SQLite and the private Valkey
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.test $(ASSETS) ## ruff, mypy, djade, missing migrations, deployment settings
 	$(VENV)/bin/ruff check $(SOURCES)

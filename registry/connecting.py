@@ -46,13 +46,19 @@ def add_server(*, name: str, base_url: str, token: str = "", memory_limit_bytes:
 
 
 def edit_server(server: Server, **fields: Any) -> Server:
-    """Changes name, base_url, enabled, memory_limit_bytes or token ("" forgets it); ValueError on a bad value."""
+    """Changes name, base_url, enabled, memory_limit_bytes or token ("" forgets it); ValueError on a bad value.
+
+    A stored token belongs to its address: with another address it is forgotten, unless a new one comes along.
+    """
+    before = server.base_url
     for name, value in fields.items():
         if name not in EDITABLE:
             raise ValueError(f"{name} is not a field of a server; use one of {', '.join(EDITABLE)}.")
         setattr(server, name, value)
     server.name = server.name.strip()
     server.base_url = normalize_base_url(server.base_url)
+    if before not in ("", server.base_url) and "token" not in fields:
+        server.token = ""
     _check(server)
     try:
         with transaction.atomic():

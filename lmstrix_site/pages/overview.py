@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -48,7 +49,7 @@ def _now() -> dict[str, Any]:
         "scan_told": activity.scan_told(scan) if scan else "",
         "latest": list(
             ContextTest.objects.exclude(verdict="").select_related("model", "server", "job")
-            .order_by("-job__ended", "-pk")[:LATEST]
+            .order_by(F("job__ended").desc(nulls_last=True), "-pk")[:LATEST]
         ),
         "good": GOOD,
         "feed": activity.feed(),

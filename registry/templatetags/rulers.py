@@ -176,7 +176,7 @@ def enlarged_bracket(
         parts += _needle(window.at(trying), left, "i-mark-busy", " i-text-busy i-strong", text, LENS + 25)
     if guess:
         left = window.at(guess) > 0.5 if not trying else guess < trying
-        parts += _needle(window.at(guess), left, "i-mark i-dash", " hide-sm", f"memory says {guess:,}", LENS + 49)
+        parts += _needle(window.at(guess), left, "i-mark i-dash", " hide-sm", f"estimate {guess:,}", LENS + 49)
     told = f"between {low:,} and {upper:,}" + (f", trying {trying:,}" if trying else "")
     return el("svg", *parts, klass="bracket", width="100%", height=LENS + 86, role="img", aria_label=told)
 

@@ -44,12 +44,14 @@ setInterval(() => {
 
 // a live part that is swapped keeps its opened folds; an answer that says nothing new is not swapped at all
 const latest = new Map();
+const told = text => text.replace(/name="csrfmiddlewaretoken" value="[^"]*"/g, ''); // a form token is new each time
 let opened = [];
 document.addEventListener('htmx:beforeSwap', event => {
   const {target, xhr} = event.detail;
   if (!target?.id || xhr.status !== 200) return;
-  if (latest.get(target.id) === xhr.responseText) event.detail.shouldSwap = false;
-  latest.set(target.id, xhr.responseText);
+  const now = told(xhr.responseText);
+  if (latest.get(target.id) === now) event.detail.shouldSwap = false;
+  latest.set(target.id, now);
   opened = [...target.querySelectorAll('details[id][open]')].map(fold => fold.id);
 });
 document.addEventListener('htmx:afterSwap', () => {

@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture(autouse=True)
-def data_dir(settings: Settings, tmp_path: Path) -> Path:
+def data_dir(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("LMSTRIX_SECRET_KEY", raising=False)
     tmp_path.chmod(0o700)
     (tmp_path / "logs").mkdir()
     key = tmp_path / "secret-key"

@@ -68,7 +68,7 @@ def test_a_bracket_is_drawn_at_every_stage(low: int, high: int | None, declared:
 def test_the_needle_on_the_left_has_its_label_on_the_left() -> None:
     drawn = rulers.enlarged_bracket(36864, 40960, 262144, 38912, 39240)
     assert re.search(r'text-anchor="end">trying 38,912', drawn)
-    assert re.search(r'text-anchor="start">memory says 39,240', drawn)
+    assert re.search(r'text-anchor="start">estimate 39,240', drawn)
 
 
 def test_the_memory_bar_needs_a_known_limit() -> None:
