@@ -53,7 +53,8 @@ clean: ## remove what was installed and fetched (data stays)
 	rm -rf $(VENV) node_modules static/vendor *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
-	@[ -n "$(PYTHON)" ] || { echo "LMStrix needs Python 3.11 or newer; install it, or name it: make run PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "LMStrix needs Python 3.11 or newer; install it, or name it: make run PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 # the models' package declares a dependency that would need a compiler; only its file is used: --no-deps

@@ -9,6 +9,7 @@ NAMES = {"test": "probe_context"}  # Django keeps `test` for itself
 # options of `up` that settings are made of: they have to be known before Django loads
 SETTINGS_OF_UP = {"--data-dir": "LMSTRIX_DATA_DIR", "--host": "LMSTRIX_HOST", "--port": "LMSTRIX_PORT"}
 WITHOUT_DATABASE = {"engine"}
+OWNERS_WITH_TABLES = ("registry", "testing", "django.contrib.auth")
 
 
 def manage(argv: list[str]) -> int:
@@ -41,14 +42,14 @@ def take_settings(arguments: list[str]) -> None:
 
 
 def _needs_database(arguments: list[str]) -> bool:
-    """Whether this is a command of ours that works on the database (`up` and `doctor` look at it themselves)."""
+    """Whether this is a command that works on the tables (`up` and `doctor` look at them themselves)."""
     if not arguments or {"-h", "--help", "--version"} & set(arguments) or arguments[0] in WITHOUT_DATABASE:
         return False
     import django
     from django.core.management import get_commands
 
     django.setup()  # before it, get_commands() would remember an empty list
-    return get_commands().get(arguments[0]) in ("registry", "testing")
+    return arguments[0] == "shell" or get_commands().get(arguments[0]) in OWNERS_WITH_TABLES
 
 
 def _prepare_database() -> str:

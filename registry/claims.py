@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from registry import announcing, dispatching
 from registry.models import Job, Server
-from registry.models.job import JobStatus
+from registry.models.job import JobStatus, Runner
 
 
 class Cancelled(Exception):
@@ -54,9 +54,10 @@ class Claim:
             self.write()
             if self.server is not None and not self.server.take_for(self.job):
                 raise LeaseLost(f"{self.server.name} is reserved for another job")
-        elif not Job.objects.leased(self.lease).filter(pk=self.job.pk).exists():
+        held = Job.objects.leased(self.lease).filter(pk=self.job.pk).values_list("cancel_requested", flat=True).first()
+        if held is None:
             raise LeaseLost(f"job {self.job.pk} is held by another worker")
-        if self.heed_cancel and Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
+        if held and self.heed_cancel:
             raise Cancelled
 
     def write(self, **fields: Any) -> None:
@@ -109,7 +110,8 @@ class Claim:
 
 
 def send_next(server: Server) -> None:
-    """Sends the job that has waited longest for `server`."""
-    waiting = Job.objects.filter(status=JobStatus.QUEUED, waiting_for=server).order_by("pk").first()
+    """Sends the job that has waited longest for `server`; a command looks for itself."""
+    queued = Job.objects.filter(status=JobStatus.QUEUED, runner=Runner.WORKER, waiting_for=server)
+    waiting = queued.order_by("pk").first()
     if waiting is not None:
         dispatching.send(waiting.pk)

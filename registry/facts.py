@@ -55,5 +55,5 @@ def count_of(text: str) -> int | None:
     found = re.match(r"\s*(\d+(?:\.\d+)?)\s?([MBT])", text, re.IGNORECASE)
     if not found:
         return None
-    count = round(float(found[1]) * UNITS[found[2].lower()])
-    return count if count < 2**63 else None
+    count = float(found[1]) * UNITS[found[2].lower()]
+    return round(count) if count < 2**63 else None

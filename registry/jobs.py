@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from registry import announcing, dispatching, supervising
 from registry.claims import Cancelled, Claim, JobFailed, LeaseLost, Waiting
@@ -37,6 +37,15 @@ class Kind:
 KINDS: dict[str, Kind] = {}
 
 
+def kind_of(job: Job) -> Kind:
+    """How to do this kind of job; one that a newer version has queued fails with that reason."""
+    return KINDS.get(job.kind, Kind(_unknown))
+
+
+def _unknown(held: Claim) -> None:
+    raise JobFailed(f"this version of LMStrix does not know work of the kind {held.job.kind}; update it and retry")
+
+
 def enqueue(kind: str, *, title: str = "", **fields: Any) -> Job:
     """A queued job; it is sent to a worker when the transaction commits."""
     job = Job.objects.create(kind=kind, title=title, message="waiting for a worker", **fields)
@@ -54,12 +63,12 @@ def claim(job: Job) -> Claim | None:
         owner=f"{socket.gethostname()}:{os.getpid()}",
         heartbeat_at=Now(),
         attempt=F("attempt") + 1,
+        started=Coalesce("started", Now()),
         waiting_for=None,
         message="starting",
     )
     if taken != 1:
         return None
-    Job.objects.filter(pk=job.pk, started=None).update(started=Now())
     job.refresh_from_db()
     return Claim(job, lease)
 
@@ -76,7 +85,7 @@ def run(job_id: int) -> None:
 
 
 def carry_out(held: Claim) -> None:
-    kind = KINDS[held.job.kind]
+    kind = kind_of(held.job)
     with running(held, kind):
         kind.run(held)
 
@@ -134,6 +143,10 @@ def _tidy(held: Claim, kind: Kind) -> None:
             kind.tidy(held)
     except LeaseLost:
         raise
+    except Waiting as waiting:
+        # another experiment has the server: what was set aside is put back after it
+        held.write(lease="", message=f"{waiting} to put things back")
+        return
     except Exception as error:
         log.exception("job %s could not put everything back", held.job.pk)
         held.write(message=f"not everything could be put back: {error}")
@@ -150,7 +163,7 @@ def _take_over_tidying(job: Job) -> None:
         return
     held = Claim(job, lease)
     try:
-        _tidy(held, KINDS[job.kind])
+        _tidy(held, kind_of(job))
     except LeaseLost as lost:
         log.warning("stopped: %s", lost)
     else:

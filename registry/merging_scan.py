@@ -22,6 +22,7 @@ WRITTEN = [*FACTS, "state", "missing", "last_seen", "updated", "stale", "stale_r
 BATCH = 500
 
 Identity = tuple[str, str]
+Pairs = list[tuple[LanguageModel, ReportedModel]]
 
 
 def merge(scan: Scan, listing: Listing) -> None:
@@ -30,23 +31,23 @@ def merge(scan: Scan, listing: Listing) -> None:
     A model that is gone is marked missing, never deleted. A changed size or variant makes its test result stale.
     """
     known = _known(scan)
-    new: list[LanguageModel] = []
+    pairs: Pairs = []
     for reported in listing.models:
         identity = (reported.key, reported.variant or "")
         model = known.get(identity) or _renamed(known, reported, listing)
+        fresh = _facts_of(reported)
         if model is None:
             model = LanguageModel(registry=scan.registry, server=scan.server, key=identity[0], variant=identity[1])
-            new.append(model)
-            known[identity] = model
             scan.added.append(reported.key)
-        elif changes := _changes(model, reported):
-            scan.changed.append({"key": model.key, "fields": changes})
-            _mark_stale(model, changes)
+        else:
+            fresh = _told(fresh, model, reported, listing.api)
+            _note_changes(scan, model, fresh, reported)
         scan.preserved += bool(model.last_tested)
-        _take_over(model, reported)
-    LanguageModel.objects.bulk_create(new, batch_size=BATCH)
-    _write_known(scan, listing, known.values(), {model.pk for model in new})
-    _write_instances(scan, listing, known)
+        _take_over(model, fresh, reported)
+        pairs.append((model, reported))
+    LanguageModel.objects.bulk_create([model for model, _ in pairs if model.pk is None], batch_size=BATCH)
+    _write_known(scan, listing, known.values(), pairs)
+    _write_instances(scan, listing, pairs)
 
 
 def _known(scan: Scan) -> dict[Identity, LanguageModel]:
@@ -58,15 +59,7 @@ def _renamed(known: dict[Identity, LanguageModel], reported: ReportedModel, list
     """The one known variant of a key whose selected variant changed: the same model with another file."""
     same = [model for model in known.values() if model.key == reported.key]
     offered = [other for other in listing.models if other.key == reported.key]
-    if len(same) != 1 or len(offered) != 1:
-        return None
-    model = same[0]
-    known.pop((model.key, model.variant))
-    if model.last_tested and model.variant:
-        model.stale, model.stale_reason = True, f"the variant changed from {model.variant} to {reported.variant or '?'}"
-    model.variant = reported.variant or ""
-    known[(model.key, model.variant)] = model
-    return model
+    return same[0] if len(same) == 1 and len(offered) == 1 else None
 
 
 def _facts_of(reported: ReportedModel) -> dict[str, Any]:
@@ -78,7 +71,7 @@ def _facts_of(reported: ReportedModel) -> dict[str, Any]:
         "description": reported.description or "",
         "type": kind,
         "type_derived": kind_derived,
-        "architecture": reported.architecture or "",
+        "architecture": (reported.architecture or "")[:200],
         "parameters": parameters.text[:50],
         "parameters_derived": parameters.derived,
         "parameter_count": parameters.count,
@@ -93,45 +86,55 @@ def _facts_of(reported: ReportedModel) -> dict[str, Any]:
     }
 
 
-def _untold(name: str, value: Any) -> bool:
-    """An older API leaves facts out: what is not told does not erase what was known."""
-    return value is None and name in KEPT_WHEN_UNTOLD
+def _told(fresh: dict[str, Any], model: LanguageModel, reported: ReportedModel, api: str) -> dict[str, Any]:
+    """The facts to take over: an older API leaves some out, and what is not told does not erase what was known."""
+    untold = {name for name, value in fresh.items() if value in (None, "", [])}
+    untold &= set(FACTS if api == "v0" else KEPT_WHEN_UNTOLD)
+    if model.name and not reported.display_name:
+        untold.add("name")
+    if model.parameters and not model.parameters_derived and not reported.params_string:
+        untold |= {"parameters", "parameters_derived", "parameter_count"}
+    return {name: value for name, value in fresh.items() if name not in untold}
 
 
-def _changes(model: LanguageModel, reported: ReportedModel) -> dict[str, list[Any]]:
-    fresh = _facts_of(reported)
-    differing = {n: [getattr(model, n), v] for n, v in fresh.items() if getattr(model, n) != v and not _untold(n, v)}
+def _note_changes(scan: Scan, model: LanguageModel, fresh: dict[str, Any], reported: ReportedModel) -> None:
+    """Notes what differs; a test of another file is stale."""
+    changes = {name: [getattr(model, name), value] for name, value in fresh.items() if getattr(model, name) != value}
     if model.missing:
-        differing["missing"] = [True, False]
-    return differing
+        changes["missing"] = [True, False]
+    if reported.variant and reported.variant != model.variant:
+        changes["variant"] = [model.variant, reported.variant]
+    if changes:
+        scan.changed.append({"key": model.key, "fields": changes})
+    if model.last_tested and (reason := _why_stale(changes)):
+        model.stale, model.stale_reason = True, reason
 
 
-def _mark_stale(model: LanguageModel, changes: dict[str, list[Any]]) -> None:
-    before, after = changes.get("size_bytes", (None, None))
-    if model.last_tested and before is not None and before != after:
-        model.stale, model.stale_reason = True, f"the file changed from {before:,} to {after:,} bytes"
+def _why_stale(changes: dict[str, list[Any]]) -> str:
+    size_before, size_after = changes.get("size_bytes", (None, None))
+    if size_before is not None:
+        return f"the file changed from {size_before:,} to {size_after:,} bytes"
+    variant_before, variant_after = changes.get("variant", ("", ""))
+    return f"the variant changed from {variant_before} to {variant_after}"[:300] if variant_before else ""
 
 
-def _take_over(model: LanguageModel, reported: ReportedModel) -> None:
-    for name, value in _facts_of(reported).items():
-        if not _untold(name, value):
-            setattr(model, name, value)
+def _take_over(model: LanguageModel, fresh: dict[str, Any], reported: ReportedModel) -> None:
+    for name, value in fresh.items():
+        setattr(model, name, value)
+    model.variant = reported.variant or model.variant
     model.missing = False
-    model.last_seen = timezone.now()
-    model.updated = timezone.now()
+    model.last_seen = model.updated = timezone.now()
     if reported.instances:
         model.state = State.LOADED
     elif model.state in (State.LOADED, State.ACTIVE):
         model.state = State.UNLOADED
 
 
-def _write_known(scan: Scan, listing: Listing, models: Iterable[LanguageModel], new: set[int]) -> None:
-    offered = {(reported.key, reported.variant or "") for reported in listing.models}
+def _write_known(scan: Scan, listing: Listing, known: Iterable[LanguageModel], pairs: Pairs) -> None:
+    offered = {model.pk for model, _ in pairs}
     written = []
-    for model in models:
-        if model.pk in new:
-            continue
-        if (model.key, model.variant) not in offered:
+    for model in known:
+        if model.pk not in offered:
             # an entry that could not be read may be this one, so then nothing is called missing
             if model.missing or listing.rejected:
                 continue
@@ -141,22 +144,21 @@ def _write_known(scan: Scan, listing: Listing, models: Iterable[LanguageModel], 
     LanguageModel.objects.bulk_update(written, ["variant", *WRITTEN], batch_size=100)
 
 
-def _write_instances(scan: Scan, listing: Listing, known: dict[Identity, LanguageModel]) -> None:
-    seen = [
-        (known[(reported.key, reported.variant or "")], instance)
-        for reported in listing.models
-        for instance in reported.instances
-    ]
+def _write_instances(scan: Scan, listing: Listing, pairs: Pairs) -> None:
+    seen = {(model.pk, copy.id): (model, copy) for model, reported in pairs for copy in reported.instances}
+    offered = {model.pk for model, _ in pairs}
     here = Instance.objects.filter(server=scan.server, model__registry=scan.registry)
-    gone = {(i.model_id, i.instance_id): i.pk for i in here}
-    for model, instance in seen:
-        gone.pop((model.pk, instance.id), None)
-    Instance.objects.filter(pk__in=list(gone.values())).delete()
+    gone = [
+        copy.pk
+        for copy in here
+        if (copy.model_id, copy.instance_id) not in seen and (copy.model_id in offered or not listing.rejected)
+    ]
+    Instance.objects.filter(pk__in=gone).delete()
     Instance.objects.bulk_create(
         [
-            Instance(server=scan.server, model=model, instance_id=instance.id[:600],
-                     context_length=instance.context_length, options=options(instance))
-            for model, instance in seen
+            Instance(server=scan.server, model=model, instance_id=copy.id,
+                     context_length=copy.context_length, options=options(copy))
+            for model, copy in seen.values()
         ],
         update_conflicts=True, unique_fields=["model", "instance_id"], update_fields=["context_length", "options"],
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 
@@ -69,7 +70,9 @@ def enqueue_all(*, door: str, asked_by: User | None = None, runner: str = Runner
 
 def run(held: Claim) -> None:
     """Does the scan of a claimed job."""
-    scan = Scan.objects.select_related("server", "registry").get(job=held.job)
+    scan = Scan.objects.select_related("server", "registry").filter(job=held.job).first()
+    if scan is None:
+        raise JobFailed("the server was deleted meanwhile; there is nothing to scan")
     held.say(0.1, f"asking {scan.server.name}")
     began = monotonic()
     try:
@@ -80,6 +83,9 @@ def run(held: Claim) -> None:
         raise JobFailed(str(error)) from error
     held.say(0.5, f"{len(listing.models):,} models found; merging")
     with held.fence():
+        # two scans of one server at once take turns here
+        if not Server.objects.select_for_update().filter(pk=scan.server.pk).exists():
+            raise JobFailed("the server was deleted meanwhile; its answer is dropped")
         merging_scan.merge(scan, listing)
         _note_success(scan, listing, monotonic() - began)
     held.write(message=summary(scan))
@@ -88,7 +94,10 @@ def run(held: Claim) -> None:
 
 def look(server: Server, held: Claim | None = None) -> Listing:
     """What `server` says it has; raises LMStudioError, or sealing.Unreadable for a token that is lost."""
-    token = server.token or None
+    try:
+        token = server.token or None
+    except sealing.Unreadable as error:
+        raise sealing.Unreadable(f"{server.name}: {error}") from error
 
     async def ask() -> Listing:
         async with LMStudio(server.base_url, token, listing_timeout=LISTING_SECONDS) as studio:
@@ -123,9 +132,11 @@ def summary(scan: Scan) -> str:
     return ", ".join(parts)
 
 
-def is_fresh(server: Server, seconds: float = 5.0) -> bool:
-    """Whether the last list of `server` is younger than `seconds`."""
-    return bool(server.last_seen and (timezone.now() - server.last_seen).total_seconds() < seconds)
+def fresh(server: Server, registry: Registry, seconds: float = 5.0) -> Scan | None:
+    """The scan that brought the list of `server` into `registry` less than `seconds` ago."""
+    recent = timezone.now() - timedelta(seconds=seconds)
+    done = Scan.objects.filter(server=server, registry=registry, job__status=JobStatus.SUCCEEDED)
+    return done.filter(job__ended__gt=recent).select_related("job").first()
 
 
 jobs.KINDS[KIND] = jobs.Kind(run)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from registry import announcing, dispatching
 from registry.models import Job
-from registry.models.job import MAX_ATTEMPTS, JobStatus, Runner
+from registry.models.job import MAX_ATTEMPTS, JobStatus, Runner, stale_before
 
 RESEND = 200  # queued jobs sent again in one round
 
@@ -20,32 +20,41 @@ def cancel(job: Job) -> None:
     """Asks for the end of a job and its children; what has not started ends at once."""
     family = Job.objects.open().filter(Q(pk=job.pk) | Q(parent=job.pk))
     family.update(cancel_requested=True)
-    waiting = Job.objects.filter(Q(pk=job.pk) | Q(parent=job.pk), status=JobStatus.QUEUED)
-    waiting.update(status=JobStatus.CANCELLED, message="cancelled before it started", ended=Now())
+    queued = Job.objects.filter(Q(pk=job.pk) | Q(parent=job.pk), status=JobStatus.QUEUED)
+    end: dict[str, Any] = {"status": JobStatus.CANCELLED, "ended": Now()}
+    queued.filter(started=None).update(message="cancelled before it started", **end)
+    # one that was queued again after its worker died may have set things aside
+    begun = list(queued.values_list("pk", flat=True))
+    queued.filter(pk__in=begun).update(message="cancelled", tidying=True, **end)
+    for job_id in begun:
+        dispatching.send(job_id)
     announcing.announce("job", job.pk)
     settle(job.pk if job.children.exists() else job.parent_id)
 
 
 def retry(job: Job) -> bool:
     """Queues a failed or cancelled job again; what it had finished counts. False when it cannot be retried."""
-    over = Job.objects.filter(pk=job.pk, tidying=False, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
     if job.children.exists():
-        return _retry_children(job)
+        again = [retry(child) for child in job.children.all()]
+        return any(again)
+    over = Job.objects.filter(pk=job.pk, tidying=False, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
     queued = over.update(
         status=JobStatus.QUEUED, error="", message="waiting for a worker", attempt=0, progress=0,
         cancel_requested=False, ended=None, lease="", runner=Runner.WORKER,
     )  # fmt: skip
     if queued:
+        _reopen(job.parent_id)
         dispatching.send(job.pk)
         announcing.announce("job", job.pk)
     return bool(queued)
 
 
-def _retry_children(parent: Job) -> bool:
-    Job.objects.filter(pk=parent.pk).update(status=JobStatus.RUNNING, cancel_requested=False, ended=None, error="")
-    again = [retry(child) for child in parent.children.all()]
-    settle(parent.pk)
-    return any(again)
+def _reopen(parent_id: int | None) -> None:
+    """A parent runs again when one of its children does."""
+    if parent_id is not None:
+        fields = {"status": JobStatus.RUNNING, "cancel_requested": False, "ended": None, "error": ""}
+        Job.objects.filter(pk=parent_id).update(**fields)
+        settle(parent_id)
 
 
 def settle(parent_id: int | None) -> None:
@@ -76,12 +85,15 @@ def settle(parent_id: int | None) -> None:
 def reconcile() -> int:
     """Revives jobs whose worker died and sends queued ones that the broker lost; gives how many were sent."""
     sent = set()
-    for job in [*Job.objects.lost(), *_orphans_of_this_host()]:
-        # the lease in the condition: if its holder shows life after all, nothing happens
-        if Job.objects.leased(job.lease).filter(pk=job.pk).update(lease="", **_after_loss(job)):
+    lost = [(job, Job.objects.lost()) for job in Job.objects.lost()]
+    orphans = [(job, Job.objects.leased(job.lease)) for job in _orphans_of_this_host()]
+    for job, still in lost + orphans:
+        # asked again in the condition: if its holder shows life after all, nothing happens
+        if still.filter(pk=job.pk, lease=job.lease).update(lease="", **_after_loss(job)):
             announcing.announce("job", job.pk)
             settle(job.parent_id)
             sent.add(job.pk)
+    _end_abandoned()
     sent |= set(_unsent())
     for job_id in sorted(sent):
         dispatching.send(job_id)
@@ -102,6 +114,17 @@ def _after_loss(job: Job) -> dict[str, Any]:
         error = f"worker lost {job.attempt} times without progress; the worker's log says why"
         return {"status": JobStatus.FAILED, "error": error, **end}
     return {"status": JobStatus.QUEUED, "message": "its worker was lost; going on where it stopped"}
+
+
+def _end_abandoned() -> None:
+    """Ends what a command had queued for itself when none of the command's jobs has shown life for too long."""
+    alive = Job.objects.filter(heartbeat_at__gte=stale_before()).values("owner")
+    queued = Job.objects.filter(status=JobStatus.QUEUED, runner=Runner.COMMAND, created__lt=stale_before())
+    for job in queued.exclude(owner__in=alive):
+        fields = {"status": JobStatus.FAILED, "error": "the command ended", "ended": Now()}
+        if Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED).update(tidying=job.started is not None, **fields):
+            announcing.announce("job", job.pk)
+            settle(job.parent_id)
 
 
 def _orphans_of_this_host() -> list[Job]:

@@ -14,8 +14,9 @@ from lmstrix_site.supervisor.child import Child
 
 TICK_SECONDS = 0.1
 BEGIN_SECONDS = 30.0
-POLITE_SECONDS = 4.0  # between SIGTERM and SIGKILL
-LAST = "valkey"  # the others still talk to it while they end
+# What ends one after the other, and how long each step may take before SIGKILL (9 s in all): a worker that saw the
+# engine go first would note a failed load, and all of them talk to the broker while they end.
+STEPS = ((("web", "beat", "worker"), 4.0), (("engine",), 2.5), (("valkey",), 2.5))
 
 
 class Supervisor:
@@ -50,10 +51,10 @@ class Supervisor:
                     self.children[name].restart(reason, self.say)
 
     def stop(self) -> None:
-        """Ends everything: all but the broker at once, then the broker; each politely first."""
+        """Ends everything in its order, each politely first."""
         self.stopping.set()
-        _end([child for name, child in self.children.items() if name != LAST])
-        _end([child for name, child in self.children.items() if name == LAST])
+        for names, seconds in STEPS:
+            _end([child for name, child in self.children.items() if name in names], seconds)
         for process in leftovers.marked(self.mark):  # what a killed process had started outside its group
             process.kill()
         leftovers.forget(self.data_dir)
@@ -63,10 +64,10 @@ class Supervisor:
         leftovers.record(self.data_dir, self.mark, pids)
 
 
-def _end(children: list[Child]) -> None:
+def _end(children: list[Child], seconds: float) -> None:
     for child in children:
         child.signal_group(signal.SIGTERM)
-    deadline = time.monotonic() + POLITE_SECONDS
+    deadline = time.monotonic() + seconds
     for child in children:
         child.wait(deadline)
         child.signal_group(signal.SIGKILL)

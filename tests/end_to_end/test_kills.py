@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.soak, pytest.mark.timeout(3600)]
 SOAK = bool(os.environ.get("LMSTRIX_SOAK"))
 ROUNDS = 20 if SOAK else 3
 RESUMED_SECONDS = 60
+BACK_SECONDS = 45  # who is killed again and again is started again ever later, at most 30 s
 BUDGET_MB = 270  # room for 768 tokens: a test has refusals, loads and a fill, and takes seconds
 SHORT_LEASES = {"LMSTRIX_HEARTBEAT_SECONDS": "1", "LMSTRIX_STALE_SECONDS": "3", "LMSTRIX_RECONCILE_SECONDS": "2"}
 
@@ -50,6 +51,10 @@ class Client:
                 return answer.json()
 
     def start(self) -> int:
+        """A test of the overstated model, after what an earlier failure left running has ended."""
+        for status in ("running", "queued"):
+            for job in self.ask("GET", "/jobs", params={"status": status})["items"]:
+                self.until_ended(job["id"], 120)
         found = self.ask("GET", "/models", params={"key": OVERSTATED})["items"][0]
         return int(self.ask("POST", "/context-tests", json={"models": [found["id"]]})["job"]["id"])
 
@@ -99,7 +104,7 @@ def test_a_killed_process_loses_nothing_and_repeats_nothing(
     job = client.start()
     for name in victims:
         time.sleep(dice.uniform(0, seconds / len(victims)))
-        stack.until_back(name, stack.kill(name))
+        stack.until_back(name, stack.kill(name), BACK_SECONDS)
     row = client.until_ended(job, RESUMED_SECONDS + 3 * seconds)
     assert row["status"] == "succeeded", row
     assert client.found(job) == wanted

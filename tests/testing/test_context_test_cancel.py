@@ -11,6 +11,7 @@ from registry import connecting, jobs, scanning, supervising
 from registry.models import Job, LanguageModel
 from testing import context_testing
 from testing.context_testing import Options
+from tests.scripted_http import Request
 from tests.scripted_lmstudio import CHAT, LOAD, ScriptedLMStudio, model
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -53,6 +54,18 @@ def until(happened: Callable[[], bool], seconds: float = 10) -> float:
     return time.monotonic() - began
 
 
+def in_the_fill(studio: ScriptedLMStudio, job: Job) -> threading.Thread:
+    """The job at work, in the middle of reading a full window (short prompts are answered at once)."""
+
+    def slow_when_long(request: Request) -> None:
+        studio.behaviour.prompt_seconds = 0.7 if len(request.body) > 10_000 else 0
+
+    studio.script(CHAT, slow_when_long)
+    thread = started(job)
+    until(lambda: "reading" in Job.objects.get(pk=job.pk).message, 30)
+    return thread
+
+
 def status(job: Job) -> str:
     return Job.objects.values_list("status", flat=True).get(pk=job.pk)
 
@@ -60,9 +73,7 @@ def status(job: Job) -> str:
 def test_a_cancel_in_the_middle_of_a_fill_shows_within_five_seconds_and_puts_back(
     studio: ScriptedLMStudio, job: Job
 ) -> None:
-    studio.behaviour.prompt_seconds = 0.5
-    thread = started(job)
-    until(lambda: "reading" in Job.objects.get(pk=job.pk).message, 30)
+    thread = in_the_fill(studio, job)
     supervising.cancel(job)
     assert until(lambda: status(job) == "cancelled") < 5
     thread.join(30)
@@ -83,9 +94,7 @@ def test_while_things_are_put_back_the_job_says_so(studio: ScriptedLMStudio, job
 
 
 def test_a_cancelled_test_leaves_the_model_untested_and_keeps_its_probes(studio: ScriptedLMStudio, job: Job) -> None:
-    studio.behaviour.prompt_seconds = 0.5
-    thread = started(job)
-    until(lambda: "reading" in Job.objects.get(pk=job.pk).message, 30)
+    thread = in_the_fill(studio, job)
     supervising.cancel(job)
     thread.join(30)
     job.refresh_from_db()
@@ -104,11 +113,10 @@ def test_the_server_is_free_for_the_next_experiment_after_a_cancel(studio: Scrip
 
 
 def test_a_retry_after_a_cancel_goes_on_where_it_stopped(studio: ScriptedLMStudio, job: Job) -> None:
-    studio.behaviour.prompt_seconds = 0.5
-    thread = started(job)
-    until(lambda: "reading" in Job.objects.get(pk=job.pk).message, 30)
+    thread = in_the_fill(studio, job)
     supervising.cancel(job)
     thread.join(30)
+    studio.unscript(CHAT)
     studio.behaviour.prompt_seconds = 0
     job.refresh_from_db()
     assert supervising.retry(job)

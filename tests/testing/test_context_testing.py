@@ -3,15 +3,18 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from registry import connecting, jobs, scanning
 from registry.models import Job, LanguageModel, Server
 from registry.models.language_model import CheckStatus
-from testing import context_testing, filler
+from testing import context_testing
 from testing.context_testing import Options
-from testing.models import ContextTest
+from testing.models import ContextTest, Probe
+from testing.probing import Prober
+from testing.search import Why
 from tests.builders import make_model
 from tests.scripted_http import RESET, answer
 from tests.scripted_lmstudio import CHAT, LOAD, ScriptedLMStudio, model
@@ -157,7 +160,8 @@ def test_a_dropped_connection_is_tried_once_more_and_then_called_a_crash(studio:
 
 def test_a_refusal_while_a_stray_copy_is_loaded_says_nothing_about_the_size(studio: ScriptedLMStudio) -> None:
     found = scanned(studio)
-    refused = answer({"error": {"type": "model_load_failed", "message": "requires approximately 9.00 GB of memory"}}, 500)
+    message = "this model requires approximately 9.00 GB of memory"
+    refused = answer({"error": {"type": "model_load_failed", "message": message}}, 500)
 
     def once(_: Any) -> Any:
         studio.unscript(LOAD)
@@ -225,28 +229,17 @@ def test_a_test_killed_between_probes_goes_on_and_repeats_none(studio: ScriptedL
 
 def stop_after(job: Job, probes: int) -> None:
     """Runs `job` until it has so many probes, then drops it as a killed worker would, and queues it again."""
-    from testing.probing import Prober
 
     class Killed(BaseException): ...
 
     begin = Prober._begin
 
-    def begin_or_die(self: Prober, *args: Any) -> Any:
-        row = begin(self, *args)
+    def begin_or_die(self: Prober, size: int, why: Why) -> Probe:
+        row = begin(self, size, why)
         if row.order > probes:
             raise Killed
         return row
 
-    Prober._begin = begin_or_die  # type: ignore[method-assign]
-    try:
-        with pytest.raises(Killed):
-            jobs.run(job.pk)
-    finally:
-        Prober._begin = begin  # type: ignore[method-assign]
+    with mock.patch.object(Prober, "_begin", begin_or_die), pytest.raises(Killed):
+        jobs.run(job.pk)
     Job.objects.filter(pk=job.pk).update(status="queued", lease="")
-
-
-def test_a_text_has_the_wanted_number_of_tokens() -> None:
-    counted = filler.Calibration(per_record=21.0, frame=90.0)
-    records = counted.records_for(7782)
-    assert 7782 - 21 <= counted.tokens_of(records) <= 7782
