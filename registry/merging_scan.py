@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,10 +19,9 @@ FACTS = (
     "tool_use", "reasoning_options",
 )  # fmt: skip
 KEPT_WHEN_UNTOLD = ("size_bytes", "declared_context", "bits_per_weight", "vision", "tool_use")
-WRITTEN = [*FACTS, "state", "missing", "last_seen", "updated", "stale", "stale_reason"]
+WRITTEN = ("variant", *FACTS, "state", "missing", "stale", "stale_reason")
 BATCH = 500
 
-Identity = tuple[str, str]
 Pairs = list[tuple[LanguageModel, ReportedModel]]
 
 
@@ -30,36 +30,50 @@ def merge(scan: Scan, listing: Listing) -> None:
 
     A model that is gone is marked missing, never deleted. A changed size or variant makes its test result stale.
     """
-    known = _known(scan)
-    pairs: Pairs = []
-    for reported in listing.models:
-        identity = (reported.key, reported.variant or "")
-        model = known.get(identity) or _renamed(known, reported, listing)
+    known = list(LanguageModel.objects.filter(registry=scan.registry, server=scan.server))
+    before = {model.pk: _written(model) for model in known}
+    pairs = _paired(scan, listing, known)
+    for model, reported in pairs:
         fresh = _facts_of(reported)
-        if model is None:
-            model = LanguageModel(registry=scan.registry, server=scan.server, key=identity[0], variant=identity[1])
-            scan.added.append(reported.key)
+        if model.pk not in before:
+            scan.added.append(model.key)
         else:
             fresh = _told(fresh, model, reported, listing.api)
             _note_changes(scan, model, fresh, reported)
         scan.preserved += bool(model.last_tested)
         _take_over(model, fresh, reported)
-        pairs.append((model, reported))
-    LanguageModel.objects.bulk_create([model for model, _ in pairs if model.pk is None], batch_size=BATCH)
-    _write_known(scan, listing, known.values(), pairs)
+    _mark_missing(scan, listing, known, pairs)
+    LanguageModel.objects.bulk_create([model for model, _ in pairs if model.pk not in before], batch_size=BATCH)
+    differing = [model for model in known if _written(model) != before[model.pk]]
+    LanguageModel.objects.bulk_update(differing, [*WRITTEN, "updated"], batch_size=BATCH // 5)
+    seen = [model.pk for model, _ in pairs]
+    for start in range(0, len(seen), BATCH):
+        LanguageModel.objects.filter(pk__in=seen[start : start + BATCH]).update(last_seen=timezone.now())
     _write_instances(scan, listing, pairs)
 
 
-def _known(scan: Scan) -> dict[Identity, LanguageModel]:
-    models = LanguageModel.objects.filter(registry=scan.registry, server=scan.server)
-    return {(model.key, model.variant): model for model in models}
+def _written(model: LanguageModel) -> list[Any]:
+    return [getattr(model, name) for name in WRITTEN]
 
 
-def _renamed(known: dict[Identity, LanguageModel], reported: ReportedModel, listing: Listing) -> LanguageModel | None:
-    """The one known variant of a key whose selected variant changed: the same model with another file."""
-    same = [model for model in known.values() if model.key == reported.key]
-    offered = [other for other in listing.models if other.key == reported.key]
-    return same[0] if len(same) == 1 and len(offered) == 1 else None
+def _paired(scan: Scan, listing: Listing, known: list[LanguageModel]) -> Pairs:
+    """Each reported model with its row, known or new.
+
+    A key that is known once and offered once is the same model, even when its selected variant (its file) changed.
+    """
+    by_identity = {(model.key, model.variant): model for model in known}
+    by_key = {model.key: model for model in known}
+    known_times, offered_times = Counter(m.key for m in known), Counter(m.key for m in listing.models)
+    pairs: Pairs = []
+    for reported in listing.models:
+        key, variant = reported.key, reported.variant or ""
+        model = by_identity.get((key, variant))
+        if model is None and known_times[key] == offered_times[key] == 1:
+            model = by_key[key]
+        if model is None:
+            model = LanguageModel(registry=scan.registry, server=scan.server, key=key, variant=variant)
+        pairs.append((model, reported))
+    return pairs
 
 
 def _facts_of(reported: ReportedModel) -> dict[str, Any]:
@@ -123,25 +137,21 @@ def _take_over(model: LanguageModel, fresh: dict[str, Any], reported: ReportedMo
         setattr(model, name, value)
     model.variant = reported.variant or model.variant
     model.missing = False
-    model.last_seen = model.updated = timezone.now()
+    model.updated = timezone.now()
     if reported.instances:
         model.state = State.LOADED
     elif model.state in (State.LOADED, State.ACTIVE):
         model.state = State.UNLOADED
 
 
-def _write_known(scan: Scan, listing: Listing, known: Iterable[LanguageModel], pairs: Pairs) -> None:
+def _mark_missing(scan: Scan, listing: Listing, known: Iterable[LanguageModel], pairs: Pairs) -> None:
+    if listing.rejected:
+        return  # an entry that could not be read may be any of them
     offered = {model.pk for model, _ in pairs}
-    written = []
     for model in known:
-        if model.pk not in offered:
-            # an entry that could not be read may be this one, so then nothing is called missing
-            if model.missing or listing.rejected:
-                continue
-            model.missing, model.state = True, State.UNLOADED
+        if model.pk not in offered and not model.missing:
+            model.missing, model.state, model.updated = True, State.UNLOADED, timezone.now()
             scan.missing.append(model.key)
-        written.append(model)
-    LanguageModel.objects.bulk_update(written, ["variant", *WRITTEN], batch_size=100)
 
 
 def _write_instances(scan: Scan, listing: Listing, pairs: Pairs) -> None:
@@ -157,11 +167,16 @@ def _write_instances(scan: Scan, listing: Listing, pairs: Pairs) -> None:
     Instance.objects.bulk_create(
         [
             Instance(server=scan.server, model=model, instance_id=copy.id,
-                     context_length=copy.context_length, options=options(copy))
+                     context_length=_credible(copy.context_length), options=options(copy))
             for model, copy in seen.values()
         ],
         update_conflicts=True, unique_fields=["model", "instance_id"], update_fields=["context_length", "options"],
     )  # fmt: skip
+
+
+def _credible(context: int | None) -> int | None:
+    """A context of 2^31 tokens or more is no context (and does not fit into the column): unknown."""
+    return context if context is not None and context < 2**31 else None
 
 
 def options(instance: ReportedInstance) -> dict[str, Any]:

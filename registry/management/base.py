@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from registry import jobs, supervising
 from registry.models import Job, LanguageModel, Registry, Server
@@ -23,6 +24,14 @@ from registry.models.job import OPEN, JobStatus
 
 FAILED, WRONG_USAGE, UNREACHABLE = 1, 2, 3
 AT_ONCE = 32  # jobs that a command works on at the same time; each waits on HTTP
+
+
+class PlainConsole(Console):
+    """Prints names from servers as they are: no markup, no emoji codes, no control characters that steer a terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        shown = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+        return super().render_str(shown, **{**options, "markup": False, "emoji": False})
 
 
 class OwnCommand(BaseCommand):
@@ -38,7 +47,9 @@ class OwnCommand(BaseCommand):
     @property
     def console(self) -> Console:
         file = getattr(self.stdout, "_out", sys.stdout)
-        return Console(file=file, highlight=False, soft_wrap=not file.isatty())
+        # in a pipe a table is as wide as it has to be, so that its lines can be searched
+        terminal = file.isatty()
+        return PlainConsole(file=file, highlight=False, soft_wrap=not terminal, width=None if terminal else 240)
 
     def print_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str))

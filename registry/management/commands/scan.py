@@ -12,6 +12,7 @@ from registry.lmstudio import normalize_base_url
 from registry.lmstudio.errors import LMStudioError
 from registry.lmstudio.wire import Listing
 from registry.management.base import (
+    FAILED,
     UNREACHABLE,
     OwnCommand,
     Worker,
@@ -21,8 +22,10 @@ from registry.management.base import (
     wrong_usage,
 )
 from registry.models import LanguageModel, Registry, Scan, Server
-from registry.models.job import Runner
+from registry.models.job import JobStatus, Runner
 from registry.templatetags.figures import plain_size
+
+Row = tuple[str, int | None, str, str, bool]
 
 
 class Command(OwnCommand):
@@ -42,15 +45,18 @@ class Command(OwnCommand):
             raise wrong_usage("There is no server yet; add one with `lmstrix scan --server http://HOST:1234`.")
         if options["no_update"]:
             return self._show_only(servers, registry, options)
-        stale = [s for s in servers if options["refresh"] or not scanning.is_fresh(s)]
+        scans = {}
+        for server in servers:
+            scans[server.pk] = None if options["refresh"] else scanning.fresh(server, registry)
         family = [
             scanning.enqueue(s, door="command", registry=registry, runner=Runner.COMMAND, owner=this_process())
-            for s in stale
+            for s in servers
+            if scans[s.pk] is None
         ]
         Worker(self.console, quiet=True).do(family)
-        scans = [s.scans.filter(registry=registry, job__isnull=False).first() for s in servers]
-        self._report([scan for scan in scans if scan], options)
-        return None
+        done = Scan.objects.select_related("server", "registry", "job").filter(job__in=family)
+        scans |= {scan.server.pk: scan for scan in done}
+        return self._report([scan for scan in scans.values() if scan], options)
 
     def _server(self, options: dict[str, Any]) -> Server:
         name = options["server"]
@@ -67,27 +73,29 @@ class Command(OwnCommand):
         if options["no_update"]:
             return Server(name=address, base_url=address)
         host = address.split("://", 1)[1].replace("/", " ")
-        return connecting.add_server(name=host, base_url=address)
+        try:
+            return connecting.add_server(name=host, base_url=address)
+        except ValueError as error:
+            raise wrong_usage(f"{address} cannot be added: {error}") from error
 
     def _show_only(self, servers: list[Server], registry: Registry, options: dict[str, Any]) -> None:
+        faults, found = [], []
         for server in servers:
             try:
                 listing = scanning.look(server)
             except (LMStudioError, sealing.Unreadable) as error:
-                raise CommandError(str(error), returncode=UNREACHABLE) from error
-            self._print_listing(server, listing, registry)
-
-    def _print_listing(self, server: Server, listing: Listing, registry: Registry) -> None:
-        known = set(LanguageModel.objects.filter(registry=registry, server_id=server.pk).values_list("key", flat=True))
-        rows = []
-        for model in listing.models:
-            kind = facts.model_type(model)[0]
-            row = (model.key, model.size_bytes, facts.parameters(model).text, kind, model.key in known)
-            rows.append(row)
-        self.console.print(
-            f"{server.base_url} answers (ping: {listing.ping_seconds * 1000:.0f}ms); nothing is changed."
-        )
-        self.console.print(_table(rows))
+                faults.append(str(error))
+                continue
+            rows = _rows(server, listing, registry)
+            found.append({"server": server.name, "base_url": server.base_url, "models": [row[0] for row in rows]})
+            if not options["json"]:
+                ping = f"{listing.ping_seconds * 1000:.0f}ms"
+                self.console.print(f"{server.base_url} answers (ping: {ping}); nothing is changed.")
+                self.console.print(_table(rows))
+        if options["json"]:
+            self.print_json(found)
+        if faults:
+            raise CommandError("\n".join(faults), returncode=UNREACHABLE)
 
     def _report(self, scans: list[Scan], options: dict[str, Any]) -> None:
         if options["json"]:
@@ -95,20 +103,21 @@ class Command(OwnCommand):
         else:
             for scan in scans:
                 self._print_scan(scan, options["verbose"])
-        unreachable = [scan for scan in scans if scan.error]
-        if unreachable:
-            told = "" if not options["json"] else "; ".join(scan.error for scan in unreachable)
-            raise CommandError(told or f"{len(unreachable)} of {len(scans)} servers not read.", returncode=UNREACHABLE)
+        faults = [fault for scan in scans if (fault := _fault(scan))]
+        if faults:
+            told = "" if not options["json"] else "; ".join(faults)
+            code = UNREACHABLE if any(scan.error for scan in scans) else FAILED
+            raise CommandError(told or f"{len(faults)} of {len(scans)} servers not read.", returncode=code)
 
     def _print_scan(self, scan: Scan, verbose: bool) -> None:
         out = self.console.print
         if verbose:
             out(f"🔍 Scanning LM Studio server at {scan.server.base_url}...")
-        if scan.error:
-            out(f"❌ {scan.error}", markup=False)
+        if fault := _fault(scan):
+            out(f"❌ {fault}")
             return
         if not verbose:
-            out(f"{scan.server.name}: {scanning.summary(scan)}", markup=False)
+            out(f"{scan.server.name}: {scanning.summary(scan)}")
             return
         out(f"✅ Server connection successful (ping: {(scan.ping_seconds or 0) * 1000:.0f}ms)")
         out("📡 Discovering available models...\n")
@@ -121,13 +130,28 @@ class Command(OwnCommand):
         out(f"  • Updated {scan.found - len(scan.added)} existing models")
         out(f"  • Preserved test results for {scan.preserved} models")
         if scan.missing:
-            out(f"  • Marked {len(scan.missing)} models missing: {', '.join(scan.missing[:10])}", markup=False)
+            out(f"  • Marked {len(scan.missing)} models missing: {', '.join(scan.missing[:10])}")
         for fault in scan.rejected:
-            out(f"  • Could not read {fault}", markup=False)
+            out(f"  • Could not read {fault}")
         out(f"\n⏱️ Scan completed in {scan.duration_seconds or 0:.2f} seconds")
 
 
-def _table(rows: list[tuple[str, int | None, str, str, bool]]) -> Table:
+def _fault(scan: Scan) -> str:
+    """Why a scan brought nothing; empty when it did."""
+    if scan.error or scan.job is None or scan.job.status == JobStatus.SUCCEEDED:
+        return scan.error
+    return f"{scan.server.name}: {scan.job.error or scan.job.message}"
+
+
+def _rows(server: Server, listing: Listing, registry: Registry) -> list[Row]:
+    known = set(LanguageModel.objects.filter(registry=registry, server_id=server.pk).values_list("key", flat=True))
+    return [
+        (model.key, model.size_bytes, facts.parameters(model).text, facts.model_type(model)[0], model.key in known)
+        for model in listing.models
+    ]
+
+
+def _table(rows: list[Row]) -> Table:
     table = Table("Model", "Size", "Parameters", "Type", "Status")
     for key, size, parameters, kind, known in rows:
         size_text = plain_size(size) if size is not None else "unknown"
@@ -140,5 +164,5 @@ def _as_dict(scan: Scan) -> dict[str, Any]:
     return {
         "server": scan.server.name, "base_url": scan.server.base_url, "found": scan.found, "added": scan.added,
         "changed": scan.changed, "missing": scan.missing, "preserved": scan.preserved, "rejected": scan.rejected,
-        "ping_seconds": scan.ping_seconds, "duration_seconds": scan.duration_seconds, "error": scan.error or None,
+        "ping_seconds": scan.ping_seconds, "duration_seconds": scan.duration_seconds, "error": _fault(scan) or None,
     }  # fmt: skip

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.table import Table
-from rich.text import Text
 
 from registry.management.base import OwnCommand, add_registry_option, model_named, registry_named
 from registry.native import model_as_dict
@@ -31,7 +30,7 @@ class Command(OwnCommand):
             return
         table = Table(show_header=False, box=None)
         for name, value in _flat(facts):
-            table.add_row(name, Text(_shown(value)))
+            table.add_row(name, _shown(value))
         self.console.print(table)
 
 

@@ -1,0 +1,122 @@
+"""Chromium for tests, and everything that goes wrong on a page while it is driven."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+
+AXE = Path(__file__).resolve().parent.parent / "node_modules" / "axe-core" / "axe.min.js"
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+# a violation stands in the console too, but without the element that broke the policy
+REPORT_VIOLATIONS = """
+document.addEventListener('securitypolicyviolation', event =>
+  console.error('CSP', event.violatedDirective, event.blockedURI, event.sourceFile, event.lineNumber, event.sample));
+"""
+RUN_AXE = """async () => {
+  const found = await axe.run({resultTypes: ['violations']});
+  return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v =>
+    v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160) + ' (' + n.failureSummary + ')').join(' | '));
+}"""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser that ends with the context."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert executable, "the browser tests drive Chromium; on Debian: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@dataclass
+class Faults:
+    """What no page may do: console errors and warnings, broken policies, failed answers; each as one line."""
+
+    told: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.add_init_script(REPORT_VIOLATIONS)
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
+        page.on("response", self._response)
+
+    def take(self) -> list[str]:
+        """What was told since the last time."""
+        told, self.told = self.told, []
+        return told
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.told.append(f"console {message.type}: {message.text}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.told.append(f"{response.status} of {urlsplit(response.url).path}")
+
+
+@dataclass
+class Visitor:
+    """A person at a browser: one page, and the faults that it showed."""
+
+    context: BrowserContext
+    page: Page
+    faults: Faults
+    home: str
+
+    def open(self, path: str) -> Page:
+        """Goes to a page of the site and waits until its document is there."""
+        self.page.goto(self.home + path, wait_until="domcontentloaded")
+        return self.page
+
+    def sees(self, text: str, seconds: float = 5) -> None:
+        """Waits for a text in the page."""
+        self.page.get_by_text(text).first.wait_for(timeout=seconds * 1000)
+
+
+@contextmanager
+def visitor(browser: Browser, home: str, **options: Any) -> Iterator[Visitor]:
+    """A fresh visitor of the site at `home`; `options` are Playwright's for a context."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(10_000)
+    page, faults = context.new_page(), Faults()
+    faults.watch(page)
+    yield Visitor(context, page, faults, home)
+    context.close()
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def serious_findings(page: Page) -> list[str]:
+    """What axe-core calls serious or critical on this page."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(_axe())  # by the debugger: the page's own policy stays in force
+    return list(page.evaluate(RUN_AXE))
+
+
+@cache
+def _axe() -> str:
+    assert AXE.is_file(), f"{AXE} is not there: run `make assets`"
+    return AXE.read_text(encoding="utf-8")
