@@ -46,14 +46,13 @@ class Claim:
     server: Server | None = None  # reserved for this job's experiment
     heed_cancel: bool = True
     _beat_at: float = field(default=0.0, repr=False)
+    _renewed_at: float = field(default=0.0, repr=False)
     _said_at: float = field(default=0.0, repr=False)
 
     def check(self) -> None:
         """Shows life when it is due; raises Cancelled or LeaseLost. Cheap: call it in every loop."""
         if time.monotonic() - self._beat_at >= settings.HEARTBEAT_SECONDS:
             self.write()
-            if self.server is not None and not self.server.take_for(self.job):
-                raise LeaseLost(f"{self.server.name} is reserved for another job")
         held = Job.objects.leased(self.lease).filter(pk=self.job.pk).values_list("cancel_requested", flat=True).first()
         if held is None:
             raise LeaseLost(f"job {self.job.pk} is held by another worker")
@@ -66,6 +65,14 @@ class Claim:
         if held.update(heartbeat_at=Now(), **fields) != 1:
             raise LeaseLost(f"job {self.job.pk} is held by another worker")
         self._beat_at = time.monotonic()
+        if self._beat_at - self._renewed_at >= settings.HEARTBEAT_SECONDS:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Keeps the server reserved; every write may come here, since any write counts as a sign of life."""
+        if self.server is not None and not self.server.take_for(self.job):
+            raise LeaseLost(f"{self.server.name} is reserved for another job")
+        self._renewed_at = time.monotonic()
 
     def say(self, progress: float | None = None, message: str | None = None, *, often: bool = False) -> None:
         """Tells how far the work is (0..1) and what it does now; `often` keeps at most two writes a second."""
