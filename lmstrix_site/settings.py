@@ -47,7 +47,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "lmstrix_site.static_files.StaticFiles",
     "lmstrix_site.middleware.RefuseUnreadable",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -95,7 +95,8 @@ if _database["ENGINE"].endswith("sqlite3"):
     # a file, not memory: locking is part of what is tested
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
-    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}
+    # a job holds its connection to its end: one for each of the 32 jobs of a command, or the 16 of a worker
+    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 40, "timeout": 10}}
     _database["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

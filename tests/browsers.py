@@ -16,16 +16,19 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 AXE = Path(__file__).resolve().parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 # a violation stands in the console too, but without the element that broke the policy
 REPORT_VIOLATIONS = """
 document.addEventListener('securitypolicyviolation', event =>
   console.error('CSP', event.violatedDirective, event.blockedURI, event.sourceFile, event.lineNumber, event.sample));
 """
+# a colour on its way to another theme is no colour of the page
+SETTLE = """() => Promise.all(document.getAnimations()
+  .filter(animation => animation.effect.getTiming().iterations !== Infinity).map(animation => animation.finished))"""
 RUN_AXE = """async () => {
-  const found = await axe.run({resultTypes: ['violations']});
+  const found = await axe.run({resultTypes: ['violations'], preload: false});
   return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v =>
     v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160) + ' (' + n.failureSummary + ')').join(' | '));
 }"""
@@ -110,7 +113,8 @@ def sideways(page: Page) -> int:
 
 
 def serious_findings(page: Page) -> list[str]:
-    """What axe-core calls serious or critical on this page."""
+    """What axe-core calls serious or critical on this page; it tries an inline style, so look for faults before it."""
+    page.evaluate(SETTLE)
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(_axe())  # by the debugger: the page's own policy stays in force
     return list(page.evaluate(RUN_AXE))

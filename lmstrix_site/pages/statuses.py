@@ -86,7 +86,8 @@ def headline(servers: Offered, things: int) -> str:
     if not servers.answering:
         return "No server answers." if count > 1 else f"{servers.all[0].server.name} does not answer."
     if servers.silent:
-        answering = f"{sentence(words(servers.answering))} of {words(count)} servers answer."
+        verb = "answers" if servers.answering == 1 else "answer"
+        answering = f"{sentence(words(servers.answering))} of {words(count)} servers {verb}."
     elif count == 1:
         answering = f"{servers.all[0].server.name} answers."
     else:

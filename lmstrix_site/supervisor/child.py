@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # seconds before the 1st, 2nd, ... restart in a row
-STEADY_SECONDS = 10.0  # who ran this long starts again at the shortest pause
+STEADY_SECONDS = 5.0  # who ran this long starts again at the shortest pause
 LARGEST_LOG = 5 * 2**20  # bytes; a larger one is set aside at the start
 
 _PR_SET_PDEATHSIG = 1

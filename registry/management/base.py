@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -21,6 +21,7 @@ from rich.text import Text
 from registry import jobs, supervising
 from registry.models import Job, LanguageModel, Registry, Server
 from registry.models.job import OPEN, JobStatus
+from registry.models.registry import DEFAULT
 
 FAILED, WRONG_USAGE, UNREACHABLE = 1, 2, 3
 AT_ONCE = 32  # jobs that a command works on at the same time; each waits on HTTP
@@ -60,11 +61,11 @@ def wrong_usage(text: str) -> CommandError:
 
 
 def add_registry_option(parser: CommandParser) -> None:
-    parser.add_argument("--registry", default="default", metavar="NAME", help="which registry (default: default)")
+    parser.add_argument("--registry", default=DEFAULT, metavar="NAME", help="which registry (default: default)")
 
 
 def registry_named(name: str) -> Registry:
-    found = Registry.objects.filter(name=name).first()
+    found = Registry.objects.default() if name == DEFAULT else Registry.objects.filter(name=name).first()
     if found is None:
         known = ", ".join(Registry.objects.values_list("name", flat=True)[:20])
         raise wrong_usage(f"There is no registry named {name}; there is {known}.")
@@ -113,7 +114,7 @@ class Worker:
                 while not all(future.done() for future in futures):
                     try:
                         self._look(waiting)
-                        time.sleep(0.3)
+                        wait(futures, timeout=0.3)
                     except KeyboardInterrupt:
                         self.console.print("Cancelling; what was loaded before is put back ...")
                         for job in waiting:

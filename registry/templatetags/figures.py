@@ -35,20 +35,20 @@ def sentence(text: str) -> str:
 
 
 @register.filter
-def size(count: int | str | None, decimals: int | None = None) -> str:
+def size(count: int | str | None) -> str:
     """Bytes as kB, MB, GB (powers of ten), with the exact number on hover."""
     if count is None or isinstance(count, str):
         return UNKNOWN
-    return format_html('<span title="{} bytes">{}</span>', f"{int(count):,}", plain_size(int(count), decimals))
+    return format_html('<span title="{} bytes">{}</span>', f"{int(count):,}", plain_size(int(count)))
 
 
-def plain_size(count: int, decimals: int | None = None) -> str:
-    """15210384512 -> 15.2 GB, 24000000000 -> 24 GB; `decimals` says how many after the point."""
+def plain_size(count: int) -> str:
+    """15210384512 -> 15.2 GB, 24000000000 -> 24 GB."""
     for step, unit in STEPS:
         if count >= step:
             amount = count / step
             digits = 0 if amount >= 100 or amount.is_integer() or unit == "kB" else 1
-            return f"{amount:.{digits if decimals is None else decimals}f} {unit}"
+            return f"{amount:.{digits}f} {unit}"
     return f"{count} bytes"
 
 

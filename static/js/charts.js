@@ -104,12 +104,13 @@ const draw = {
       type: 'scatter', silent: true, symbolSize: 0.1, data: [at], label: {show: true, formatter: content, position, align, ...small(p, color, {fontWeight: 600})},
     });
     const tick = v => v ? short(v) : '0';
+    const amount = v => d.max_y < 1 ? +(v * 1000).toFixed(1) + ' MB' : +v.toFixed(2) + ' GB';
     return {
       animation: false,
-      tooltip: {...tip(p), trigger: 'item', formatter: o => lines(`${full(o.value[0])} tokens`, `${o.value[1].toFixed(2)} GB`)},
+      tooltip: {...tip(p), trigger: 'item', formatter: o => lines(`${full(o.value[0])} tokens`, amount(o.value[1]))},
       grid: {left: 52, right: 14, top: 16, bottom: 38},
       xAxis: {type: 'value', min: 0, max: d.max_x, interval: d.max_x / 4, name: 'context size, tokens', nameLocation: 'middle', nameGap: 24, ...axis(p), splitLine: {show: false}, axisLabel: {...small(p, p['text-3']), formatter: tick}},
-      yAxis: {type: 'value', min: d.min_y, max: d.max_y, interval: d.step_y, ...axis(p), axisLabel: {...small(p, p['text-3']), formatter: v => +v.toFixed(2) + ' GB'}},
+      yAxis: {type: 'value', min: d.min_y, max: d.max_y, interval: d.step_y, ...axis(p), axisLabel: {...small(p, p['text-3']), formatter: amount}},
       series: [
         ...(d.fit ? [{type: 'line', silent: true, symbol: 'none', data: d.fit, lineStyle: {color: p['accent-fill'], width: 1.5, type: [5, 4]}}] : []),
         ...(d.limit ? [

@@ -44,9 +44,12 @@ class Instance:
     load_seconds: float = 0.0
     last_used: float = field(default_factory=time.monotonic)
     users: int = 0
-    # A long prompt answers nothing for minutes, so only connecting has a limit.
+    # A long prompt answers nothing for minutes, so only connecting has a limit. Each request has a connection of its
+    # own: one that llama.cpp closes just as it is used again would look like a crash.
     client: httpx.AsyncClient = field(
-        default_factory=lambda: httpx.AsyncClient(timeout=httpx.Timeout(None, connect=5), trust_env=False)
+        default_factory=lambda: httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=5), limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
+        )
     )
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=200))
     # llama.cpp works on one prompt at a time; the queue is kept here, so that its two HTTP threads stay free.

@@ -54,12 +54,13 @@ def chart_of(probes: Sequence[Probe], declared: int | None, tested: int | None) 
     sizes = [size for size in (declared, tested, *(probe.requested for probe in probes)) if size]
     # not the ruler's 256k: for a small model half of the picture would be empty
     scale = Scale.holding(*sizes, fixed=False)
-    # a size right at the upper edge needs air for its label
+    # a size right at an edge needs air for its label
     top = scale.high + (max(sizes, default=0) > 2 ** (scale.high - 0.35))
+    bottom = scale.low - (min(sizes, default=2**scale.high) < 2 ** (scale.low + 0.35))
     band = [
         {
             "from": number, "to": number + 1 if number < len(probes) else number + 0.6,
-            "low": max(step.low, 2**scale.low), "high": max(step.high or declared or 2**top, 2**scale.low),
+            "low": max(step.low, 2**bottom), "high": max(step.high or declared or 2**top, 2**bottom),
         }
         for number, step in enumerate(steps_of(probes), 1)
     ]  # fmt: skip
@@ -71,7 +72,7 @@ def chart_of(probes: Sequence[Probe], declared: int | None, tested: int | None) 
         for number, probe in enumerate(probes, 1)
     ]  # fmt: skip
     return {
-        "declared": declared, "tested": tested, "bottom": scale.low, "top": top, "bracket": band, "probes": dots,
+        "declared": declared, "tested": tested, "bottom": bottom, "top": top, "bracket": band, "probes": dots,
     }  # fmt: skip
 
 
@@ -120,8 +121,8 @@ class MemoryFit:
         heading = "What each size takes in memory"
         if line:
             heading = f"Every 1,000 tokens cost {plain_size(round(line.slope * 1000))}"
-        rows = [(size, "needed, said the server", plain_size(n, 2)) for size, n in needed]
-        rows += [(size, "measured", plain_size(n, 2)) for size, n in measured]
+        rows = [(size, "needed, said the server", plain_size(n)) for size, n in needed]
+        rows += [(size, "measured", plain_size(n)) for size, n in measured]
         return cls(_memory_chart(needed, measured, line, limit), heading, sorted(rows))
 
 

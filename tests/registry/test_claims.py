@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
-from registry import claims, jobs
+from registry import jobs
 from registry.claims import Cancelled, Claim, LeaseLost, Waiting
 from registry.models import Job, Server, Tag
 from registry.models.job import JobStatus, Runner
@@ -188,7 +188,7 @@ def test_only_the_holder_gives_a_server_back() -> None:
 
 def test_a_freed_server_goes_to_the_job_that_waited_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(claims.dispatching, "send", sent.append)
+    monkeypatch.setattr("registry.dispatching.send", sent.append)
     server, held = make_server(), claimed()
     held.reserve(server)
     waiting = [make_job(status=JobStatus.QUEUED, waiting_for=server) for _ in range(2)]
@@ -198,7 +198,7 @@ def test_a_freed_server_goes_to_the_job_that_waited_longest(monkeypatch: pytest.
 
 def test_a_freed_server_does_not_send_the_job_of_a_command_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(claims.dispatching, "send", sent.append)
+    monkeypatch.setattr("registry.dispatching.send", sent.append)
     server, held = make_server(), claimed()
     held.reserve(server)
     make_job(status=JobStatus.QUEUED, waiting_for=server, runner=Runner.COMMAND)

@@ -1,0 +1,112 @@
+"""`lmstrix list`."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from registry.models import Registry
+from tests.builders import make_model, make_server
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+
+
+def listed(*arguments: str) -> str:
+    output = io.StringIO()
+    call_command("list", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def keys(*arguments: str) -> list[str]:
+    return list(json.loads(listed(*arguments, "--json"))["models"])
+
+
+def test_the_table_shows_what_is_known_and_a_dash_for_the_rest() -> None:
+    shelf = make_server(name="shelf")
+    make_model(server=shelf, key="qwen", parameters="4B", tested_context=4096, tokens_per_second=41.52, stale=True)
+    make_model(server=shelf, key="odd", size_bytes=None, declared_context=None, missing=True)
+    first, second = (line.split() for line in listed().splitlines()[1:])
+    assert second == ["qwen", "shelf", "145", "MB", "4B", "8,192", "4,096", "41.5", "untested,", "stale"]
+    assert first == ["odd", "shelf", "–", "–", "–", "–", "–", "untested,", "missing"]
+
+
+def test_no_models_is_said() -> None:
+    assert listed() == "No models yet. `lmstrix scan` asks the servers.\n"
+
+
+def test_json_is_the_structure_of_the_guide() -> None:
+    make_model(server=make_server(name="shelf"), key="qwen", size_bytes=2**30, tested_context=4096)
+    told = json.loads(listed("--show", "json"))
+    assert (told["version"], told["registry"]) == ("1.0", "default")
+    row: dict[str, Any] = told["models"]["qwen"]
+    assert (row["size_mb"], row["size_bytes"], row["server"], row["tested_context"]) == (1024, 2**30, "shelf", 4096)
+    assert row["performance_metrics"]["avg_tokens_per_second"] is None
+    assert row["metadata"]["source"] == "lm_studio_scan"
+
+
+def test_models_of_one_key_are_told_apart() -> None:
+    for name in ("shelf", "rack"):
+        make_model(server=make_server(name=name), key="qwen")
+    assert sorted(keys()) == ["rack/qwen", "shelf/qwen"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "column", "small", "large"),
+    [
+        ("size", "size_bytes", 1, 2),
+        ("ctx", "tested_context", 1024, 2048),
+        ("speed", "tokens_per_second", 1.5, 2.5),
+        ("date", "last_tested", timezone.now(), timezone.now() + timedelta(days=1)),
+    ],
+)
+def test_what_is_unknown_comes_last_in_both_directions(sort: str, column: str, small: Any, large: Any) -> None:
+    for key, value in (("a", None), ("b", large), ("c", small)):
+        fields: dict[str, Any] = {column: value}
+        make_model(key=key, **fields)
+    assert keys("--sort", sort) == ["c", "b", "a"]
+    assert keys("--sort", sort, "--reverse") == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize("sort", ["name", "status"])
+def test_a_text_is_sorted_in_both_directions(sort: str) -> None:
+    for key, status in (("b", "tested"), ("a", "failed")):
+        make_model(key=key, test_status=status)
+    assert keys("--sort", sort) == ["a", "b"]
+    assert keys("--sort", sort, "--reverse") == ["b", "a"]
+
+
+def test_a_registry_shows_its_own_models() -> None:
+    make_model(key="mine", registry=Registry.objects.create(name="other"))
+    assert (keys(), keys("--registry", "other")) == ([], ["mine"])
+
+
+def test_an_unknown_registry_is_exit_2() -> None:
+    with pytest.raises(CommandError, match="There is no registry named nowhere") as stopped:
+        listed("--registry", "nowhere")
+    assert stopped.value.returncode == 2
+
+
+def test_long_names_stay_on_one_line_in_a_pipe() -> None:
+    make_model(key="organisation/" + "x" * 100)
+    assert len(listed().splitlines()) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_hundred_models_cost_as_many_queries_as_one(arguments: list[str]) -> None:
+    server = make_server()
+    counts = []
+    for number in range(2):
+        for each in range(1 + 99 * number):
+            make_model(server=server, key=f"m{number}-{each}")
+        with CaptureQueriesContext(connection) as queries:
+            listed(*arguments)
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 6
