@@ -12,7 +12,6 @@ VENDOR = ROOT / "static" / "vendor"
 VENDOR_FILES = {
     "tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
-    "sse.min.js": "htmx-ext-sse/dist/sse.min.js",
     "echarts.min.js": "echarts/dist/echarts.min.js",
     "inter-latin.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
     "inter-latin-ext.woff2": "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2",

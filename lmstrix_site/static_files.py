@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
-from whitenoise.middleware import WhiteNoiseMiddleware
-from whitenoise.responders import MissingFileError, StaticFile
+from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
+from whitenoise.responders import MissingFileError  # type: ignore[import-untyped]
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
@@ -21,7 +21,7 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
 
     def serve(self, path: str, request: HttpRequest) -> HttpResponse:
         try:
-            found: StaticFile = self.get_static_file(path, request.path_info)
+            found = self.get_static_file(path, request.path_info)
             answer = found.get_response(request.method, request.META)
         except (MissingFileError, OSError):
             return HttpResponseNotFound("This file is not there any more.", content_type="text/plain; charset=utf-8")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import SET_NULL, ForeignKey, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -52,8 +52,8 @@ class Server(models.Model):
     last_seen = models.DateTimeField(null=True, blank=True, editable=False)
 
     # one experiment at a time; the holder renews `experiment_until` with its heartbeat
-    experiment = models.ForeignKey(
-        "registry.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    experiment = ForeignKey(  # not models.ForeignKey: `models` is also the name of a relation of this class
+        "registry.Job", null=True, blank=True, on_delete=SET_NULL, related_name="+", editable=False
     )
     experiment_until = models.DateTimeField(null=True, blank=True, editable=False)
 

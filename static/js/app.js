@@ -1,5 +1,6 @@
 // Small comforts of every page; all of them work without this script, only less smoothly.
 import './charts.js';
+import './events.js';
 
 const root = document.documentElement;
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, StorageState, expect
 
-from tests.browsers import visitor
+from tests.browsers import chromium, visitor
 from tests.seeded_site import SeededSite, seeded_site
 
-pytest_plugins = ("tests.browsers",)
 pytestmark = pytest.mark.browser
 
 PAGES = ("/", "/models/", "/servers/", "/context-tests/", "/jobs/", "/settings/")
@@ -20,6 +19,12 @@ WORK = {"Scan", "Scan now", "Scan all", "Test", "Test again", "Test untested", "
 ADMINISTRATION = {"Edit", "Delete", "Disable", "Enable", "Add a server", "Make a token", "Add a person", "Login link"}
 # buttons, and links that look like buttons
 NAMES = "nodes => nodes.map(node => node.innerText.trim().replace(/ \\d+$/, ''))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

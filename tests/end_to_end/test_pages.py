@@ -6,10 +6,9 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
-from tests.browsers import Visitor, serious_findings, sideways, visitor
+from tests.browsers import Visitor, chromium, serious_findings, sideways, visitor
 from tests.seeded_site import LONG, SeededSite, seeded_site
 
-pytest_plugins = ("tests.browsers",)
 pytestmark = pytest.mark.browser
 
 Theme = Literal["light", "dark"]
@@ -67,6 +66,12 @@ STATES = {
 }
 # not Django's own pages: they look as Django made them, and the API's explorer is drawn by a script
 OURS = [page for page in (*FILLED, *STATES) if not page.startswith(("/admin/", "/api/"))]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

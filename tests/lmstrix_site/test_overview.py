@@ -44,7 +44,7 @@ def test_an_admin_gets_the_button_to_begin_with(client: Client) -> None:
         ([True], "laptop answers. Nothing needs a look."),
         ([True, True], "Both servers answer. Nothing needs a look."),
         ([True, True, True], "All three servers answer. Nothing needs a look."),
-        ([True, False], "One of two servers answer. One thing needs a look."),
+        ([True, False], "One of two servers answers. One thing needs a look."),
         ([False, False], "No server answers."),
         ([None], "Not scanned yet."),
     ],
