@@ -16,7 +16,7 @@ from testing.models.context_test import Verdict
 from testing.search import Why
 
 SHORT_ANSWER, LONG_ANSWER = 8, 48  # output tokens
-FEW, MANY = 4, 24  # records of the two texts that calibrate
+RECORDS = ((1024, 4, 24), (512, 2, 8), (0, 1, 4))  # from which size on which two texts calibrate
 
 
 class Prober:
@@ -99,9 +99,9 @@ class Prober:
     def _answer(self, row: Probe) -> None:
         began = monotonic()
         calibrating = self.test.calibration is None
-        answers = [
-            self._chat(row, filler.text(n, _facts()), SHORT_ANSWER) for n in ((FEW, MANY) if calibrating else (FEW,))
-        ]
+        few, many = next((few, many) for size, few, many in RECORDS if row.requested >= size)
+        lengths = (few, many) if calibrating else (few,)
+        answers = [self._chat(row, filler.text(records, _facts()), SHORT_ANSWER) for records in lengths]
         row.answer_seconds = monotonic() - began
         row.input_tokens, row.output_tokens = answers[-1].input_tokens, answers[-1].output_tokens
         if answers[-1].load_seconds:
@@ -112,12 +112,12 @@ class Prober:
             return
         row.verdict = Verdict.ANSWERS
         if calibrating and all(answer.input_tokens for answer in answers):
-            self._calibrate(row, *(answer.input_tokens or 0 for answer in answers))
+            counts = [answer.input_tokens or 0 for answer in answers]
+            self._calibrate(filler.calibrate(few, counts[0], many, counts[1]))
+            row.message = f"{len(filler.text(many, _facts())) / counts[1]:.2f} characters a token"
 
-    def _calibrate(self, row: Probe, few: int, many: int) -> None:
-        counted = filler.calibrate(FEW, few, MANY, many)
+    def _calibrate(self, counted: filler.Calibration | None) -> None:
         if counted:
-            row.message = f"{len(filler.text(MANY, _facts())) / many:.2f} characters a token"
             self.test.calibration = {"per_record": counted.per_record, "frame": counted.frame}
             with self.held.fence():
                 self.test.save(update_fields=["calibration"])

@@ -20,7 +20,7 @@ from tests.engines import OVERSTATED, PLAIN, Engine, start_engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 SOAK = bool(os.environ.get("LMSTRIX_SOAK"))
-BUDGET_MB = 420 if SOAK else 330
+BUDGET_MB = 420 if SOAK else 310
 
 
 @pytest.fixture(scope="module")
