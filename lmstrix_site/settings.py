@@ -146,7 +146,6 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a bulk action over 10,000 selected mod
 # Static files: served as they lie in static/, without a collecting step.
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 300

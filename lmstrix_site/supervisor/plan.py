@@ -54,7 +54,6 @@ class Plan:
         ])  # fmt: skip
 
     def web(self, listener: socket.socket) -> Child:
-        Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # WhiteNoise warns where it is missing
         number = listener.fileno()
         return self._child("web", [sys.executable, "-m", "lmstrix_site.supervisor.web", str(number)], (number,))
 
