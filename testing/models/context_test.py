@@ -83,6 +83,14 @@ class ContextTest(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("context-test", args=[self.pk])
 
+    @property
+    def estimate_told(self) -> str:
+        """The estimate with its source, given or worked out from probes; empty when there was none."""
+        if self.estimate:
+            return f"{self.estimate:,}" + (f", {self.estimate_source}" if self.estimate_source else "")
+        guesses = [probe.requested for probe in self.probes.all() if probe.kind == "estimate"]
+        return f"{guesses[-1]:,}, from what was refused and measured" if guesses else ""
+
 
 class Probe(models.Model):
     """One size tried: a load, and a short answer or a full read."""

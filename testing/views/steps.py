@@ -68,8 +68,8 @@ def _small(test: ContextTest, probes: Sequence[Probe]) -> str:
 def _estimate(test: ContextTest) -> str:
     if test.fixed_context:
         return "not needed, one size was asked for"
-    if test.estimate:
-        return f"{test.estimate:,}" + (f", {test.estimate_source}" if test.estimate_source else "")
+    if test.estimate_told:
+        return test.estimate_told
     return "none, the search starts from what is declared"
 
 
