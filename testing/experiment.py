@@ -121,9 +121,19 @@ class Experiment:
         """Whether the server answers at all now."""
         try:
             self.listing()
-        except errors.Unreachable:
+        except errors.Unauthorized:
+            raise
+        except errors.LMStudioError:
             return False
         return True
+
+    def patiently(self, action: Callable[[], Answer]) -> Answer:
+        """`action`, once more when the server stopped answering in the middle of it and has come back."""
+        try:
+            return action()
+        except errors.Unreachable:
+            self.wait_until_back()
+            return action()
 
     def wait_until_back(self) -> None:
         """Waits for a server that stopped answering; JobFailed when it does not come back."""

@@ -163,8 +163,9 @@ class Prober:
     def unload(self) -> None:
         """Takes the model out of memory, if this prober loaded it."""
         if self.loaded:
+            instance_id = self.loaded[0]
             self.held.say(message=f"unloading {self.key}")
-            self.experiment.unload(self.loaded[0])
+            self.experiment.patiently(lambda: self.experiment.unload(instance_id))
             self.loaded = None
 
 

@@ -50,13 +50,14 @@ def tidy(held: Claim) -> None:
 def _prepare(held: Claim, experiment: Experiment, test: ContextTest) -> None:
     test.probes.filter(verdict="").delete()  # under way when its worker died: tried again
     if test.found is None:
-        test.found = setting_aside.what_is_loaded(experiment)
+        test.found = experiment.patiently(lambda: setting_aside.what_is_loaded(experiment))
         if test.estimate is None and not test.fixed_context and test.model.tested_context:
             test.estimate, test.estimate_source = test.model.tested_context, "the last test on this server"
         with held.fence():
             test.save(update_fields=["found", "estimate", "estimate_source"])
     LanguageModel.objects.filter(pk=test.model.pk).update(test_status=CheckStatus.TESTING)
-    setting_aside.set_aside(experiment, test.found, test.model.key)
+    found, key = test.found, test.model.key
+    experiment.patiently(lambda: setting_aside.set_aside(experiment, found, key))
 
 
 def _searched(prober: Prober, test: ContextTest) -> Probe | None:
@@ -118,7 +119,8 @@ def _enter(held: Claim, test: ContextTest, phase: Phase) -> None:
 
 def _put_back(experiment: Experiment, test: ContextTest) -> None:
     in_flight = test.probes.filter(verdict="", instance_id="").exists()
-    problems = setting_aside.put_back(experiment, test.found or [], test.model.key, in_flight)
+    found, key = test.found or [], test.model.key
+    problems = experiment.patiently(lambda: setting_aside.put_back(experiment, found, key, in_flight))
     with experiment.held.fence():
         test.probes.filter(verdict="").delete()
         test.put_back = True

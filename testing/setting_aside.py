@@ -45,6 +45,8 @@ def put_back(experiment: Experiment, found: Found, key: str, load_in_flight: boo
         try:
             _load_again(experiment, found, key, item)
         except errors.LMStudioError as error:
+            if isinstance(error, errors.Unreachable) and not isinstance(error, errors.TimedOut):
+                raise  # not the fault of this model: the server is gone
             problems.append(f"{item['model']}: {error.detail}")
     until = monotonic() + (STRAY_SECONDS if load_in_flight else 0)
     while not _unload_strays(experiment, found, key) and monotonic() < until:

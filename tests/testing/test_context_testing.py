@@ -17,7 +17,7 @@ from testing.probing import Prober
 from testing.search import Why
 from tests.builders import make_model
 from tests.scripted_http import RESET, answer
-from tests.scripted_lmstudio import CHAT, LOAD, ScriptedLMStudio, model
+from tests.scripted_lmstudio import CHAT, LIST, LOAD, ScriptedLMStudio, model
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
@@ -243,3 +243,30 @@ def stop_after(job: Job, probes: int) -> None:
     with mock.patch.object(Prober, "_begin", begin_or_die), pytest.raises(Killed):
         jobs.run(job.pk)
     Job.objects.filter(pk=job.pk).update(status="queued", lease="")
+
+
+def test_a_server_that_is_gone_before_the_first_probe_is_waited_for(studio: ScriptedLMStudio) -> None:
+    found = scanned(studio)
+
+    def gone_once(_: Any) -> Any:
+        studio.unscript(LIST)
+        return [RESET]
+
+    studio.script(LIST, gone_once)
+    assert run_test(found, fixed_context=4096).verdict == "verified"
+
+
+def test_a_server_that_is_gone_while_things_are_put_back_is_waited_for(studio: ScriptedLMStudio) -> None:
+    studio.models.append(model("gemma"))
+    studio.put("gemma", 12_288)
+    found = scanned(studio)
+
+    def gone_once(request: Any) -> Any:
+        if request.json["model"] != "gemma":
+            return None
+        studio.unscript(LOAD)
+        return [RESET]
+
+    studio.script(LOAD, gone_once)
+    assert run_test(found, fixed_context=4096).verdict == "verified"
+    assert studio.instances() == ["gemma"]
