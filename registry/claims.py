@@ -95,10 +95,10 @@ class Claim:
             self.check()
 
     @contextmanager
-    def fence(self) -> Iterator[None]:
-        """A transaction that commits only while the lease holds; a finished item also resets the attempts."""
+    def fence(self, *, finished: bool = False) -> Iterator[None]:
+        """A transaction that commits only while the lease holds; a `finished` item resets the attempts."""
         with transaction.atomic():
-            self.write(attempt=1)
+            self.write(**({"attempt": 1} if finished else {}))
             yield
         announcing.announce("job", self.job.pk)
 

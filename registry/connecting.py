@@ -62,7 +62,8 @@ def edit_server(server: Server, **fields: Any) -> Server:
     _check(server)
     try:
         with transaction.atomic():
-            server.save()
+            # only what was edited: a job may hold the server's lease meanwhile
+            server.save(update_fields=[*({*fields} - {"token"}), "base_url", "token_sealed"] if server.pk else None)
     except IntegrityError as error:
         raise ValueError("Another server took this name or address a moment ago.") from error
     return server

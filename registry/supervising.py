@@ -40,7 +40,7 @@ def retry(job: Job) -> bool:
     over = Job.objects.filter(pk=job.pk, tidying=False, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
     queued = over.update(
         status=JobStatus.QUEUED, error="", message="waiting for a worker", attempt=0, progress=0,
-        cancel_requested=False, ended=None, lease="", runner=Runner.WORKER,
+        cancel_requested=False, started=None, ended=None, lease="", runner=Runner.WORKER,
     )  # fmt: skip
     if queued:
         _reopen(job.parent_id)

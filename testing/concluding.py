@@ -4,23 +4,26 @@ from django.utils import timezone
 
 from registry import announcing
 from registry.claims import Claim
-from registry.models import LanguageModel
+from registry.models import LanguageModel, Server
 from registry.models.language_model import CheckStatus
+from testing.context_testing import search_of
 from testing.models import ContextTest, Probe
 from testing.models.context_test import GOOD, Verdict
 
 LEARNABLE = (0.2, 5.0)  # a correction outside of this is a fluke
+NOT_PUT_BACK = "not everything could be loaded again: "
 
 
-def conclude(held: Claim, test: ContextTest, winner: Probe | None) -> None:
-    """Takes over the verdict of `winner`, the probe that decided."""
+def conclude(held: Claim, test: ContextTest, winner: Probe | None, problems: list[str]) -> None:
+    """Takes over the verdict of `winner`, the probe that decided; `problems` of putting back are told with it."""
     _sum_up(held, test, winner)
     model = test.model
     with held.fence():
         test.save()
         _write_on(model, test)
         model.save(update_fields=_fields(test))
-    held.write(message=sentence(test))
+    _teach(test)
+    held.write(message=sentence(test) + ("; " + NOT_PUT_BACK + "; ".join(problems) if problems else ""))
     announcing.announce("model", model.pk)
 
 
@@ -41,6 +44,13 @@ def _sum_up(held: Claim, test: ContextTest, winner: Probe | None) -> None:
     test.load_seconds = loads[-1] if loads else None
 
 
+def _teach(test: ContextTest) -> None:
+    """Keeps for the next model on this server how far its true limit is from what measured memory promised."""
+    learned = search_of(test).learned_correction
+    if learned is not None and LEARNABLE[0] < learned < LEARNABLE[1] and not test.fixed_context:
+        Server.objects.filter(pk=test.server.pk).update(estimate_correction=learned)
+
+
 def _write_on(model: LanguageModel, test: ContextTest) -> None:
     now = timezone.now()
     model.last_tested, model.updated = now, now
@@ -48,15 +58,16 @@ def _write_on(model: LanguageModel, test: ContextTest) -> None:
     if test.tested_context:
         limited = test.fixed_context or test.threshold
         known = model.tested_context if limited and not model.stale else None
-        model.tested_context = max(test.tested_context, known or 0)
+        model.test_status, model.stale, model.stale_reason = CheckStatus.TESTED, False, ""
+        if test.tested_context < (known or 0):
+            return  # a limited test lowers nothing, and its speed is that of a smaller window
+        model.tested_context, model.test_verdict = test.tested_context, test.verdict
         model.tokens_per_second, model.ttft_seconds = test.tokens_per_second, test.ttft_seconds
         model.load_seconds, model.peak_memory_bytes = test.load_seconds, test.peak_memory_bytes
-        model.stale, model.stale_reason = False, ""
-    elif not test.fixed_context:
-        model.tested_context = None
-    # a single size that failed says nothing against a window that was verified before
-    model.test_status = CheckStatus.TESTED if model.tested_context else CheckStatus.FAILED
-    model.test_verdict = test.verdict
+    elif test.fixed_context and model.tested_context:
+        model.test_status = CheckStatus.TESTED  # one size that failed says nothing against a window verified before
+    else:
+        model.tested_context, model.test_status, model.test_verdict = None, CheckStatus.FAILED, test.verdict
 
 
 def _fields(test: ContextTest) -> list[str]:

@@ -117,6 +117,14 @@ def search_of(test: ContextTest, probes: Sequence[Probe] | None = None) -> Conte
     return search
 
 
+def known_limit(model: LanguageModel) -> int | None:
+    """What the last test without a limit found for this file on this server, in tokens: the best estimate there is."""
+    if model.stale or not model.tested_context:
+        return None
+    whole = ContextTest.objects.filter(model=model, server=model.server, threshold=None, fixed_context=None)
+    return whole.exclude(tested_context=None).values_list("tested_context", flat=True).first()
+
+
 def first_sizes(test: ContextTest, count: int = 3) -> tuple[list[int], int]:
     """The sizes a test would try as long as each works, at most `count`, and the largest it would ever load."""
     search = search_of(test, probes=[])

@@ -127,22 +127,22 @@ class Experiment:
             return False
         return True
 
-    def patiently(self, action: Callable[[], Answer]) -> Answer:
-        """`action`, once more when the server stopped answering in the middle of it and has come back."""
+    def patiently(self, action: Callable[[], Answer], seconds: float = BACK_SECONDS) -> Answer:
+        """`action`, once more when the server stopped answering in the middle of it and came back in time."""
         try:
             return action()
         except errors.Unreachable:
-            self.wait_until_back()
+            self.wait_until_back(seconds)
             return action()
 
-    def wait_until_back(self) -> None:
+    def wait_until_back(self, seconds: float = BACK_SECONDS) -> None:
         """Waits for a server that stopped answering; JobFailed when it does not come back."""
-        until = monotonic() + BACK_SECONDS
+        until = monotonic() + seconds
         while not self.answers():
             self.held.say(message=f"{self.server.name} stopped answering; waiting for it")
             if monotonic() > until:
                 raise JobFailed(
-                    f"{self.server.name} stopped answering and did not come back within {BACK_SECONDS:.0f} s; "
+                    f"{self.server.name} stopped answering and did not come back within {seconds:.0f} s; "
                     "start it and retry, what was found so far counts."
                 )
             self.held.pause(1.0)

@@ -18,7 +18,7 @@ def plan(model: LanguageModel, options: Options) -> dict[str, Any]:
         says = f"would load and fill {options.fixed_context:,} tokens on {model.server.name}"
     else:
         test = ContextTest(model=model, server=model.server, threshold=options.threshold, force=options.force,
-                           estimate=model.tested_context)  # fmt: skip
+                           estimate=context_testing.known_limit(model))  # fmt: skip
         first, top = context_testing.first_sizes(test)
         sizes = ", then ".join(f"{size:,}" for size in first)
         says = f"would try {sizes} tokens on {model.server.name} if each works, {top:,} at most, then fill the largest"

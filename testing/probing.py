@@ -16,6 +16,7 @@ from testing.models.context_test import Verdict
 from testing.search import Why
 
 SHORT_ANSWER, LONG_ANSWER = 8, 48  # output tokens
+RELOADED = "the instance had vanished and was loaded anew, at a size that nobody asked for"
 RECORDS = ((1024, 4, 24), (512, 2, 8), (0, 1, 4))  # from which size on which two texts calibrate
 
 
@@ -27,7 +28,7 @@ class Prober:
         self.key = test.model.key
         # an answer must not be eaten up by thinking, where the model lets us switch that off
         self.reasoning = "off" if "off" in test.model.reasoning_options else None
-        self.loaded: tuple[str, int] | None = None  # instance id, size asked for
+        self.loaded: tuple[str, int, int | None] | None = None  # instance id, size asked for, size applied
 
     def probe(self, size: int, why: Why) -> Probe:
         """Tries `size`; a server that stopped answering is waited for and the size repeated once."""
@@ -46,6 +47,9 @@ class Prober:
                 self._fill(row) if why in (Why.FILL, Why.STEP_DOWN) else self._answer(row)
         except _Stopped:
             pass
+        except errors.LMStudioError:  # it says nothing about the size, so there was no probe
+            row.delete()
+            raise
         self._end(row)
         return row
 
@@ -61,12 +65,12 @@ class Prober:
         row.peak_memory_bytes = self.experiment.watch.peak_bytes if self.experiment.watch else None
         self.experiment.watch = None
         row.ended = timezone.now()
-        with self.held.fence():
+        with self.held.fence(finished=row.verdict != Verdict.INTERRUPTED):
             row.save()
 
     def _load(self, row: Probe) -> None:
         if self.loaded and self.loaded[1] == row.requested:
-            row.instance_id, row.applied = self.loaded[0], row.requested
+            row.instance_id, row.applied = self.loaded[0], self.loaded[2]
             self._note_load(row)
             return
         self.unload()
@@ -81,7 +85,7 @@ class Prober:
             row.needed_bytes = error.needed_bytes if isinstance(error, errors.OutOfMemory) else None
             row.verdict, row.message = verdicts.of_load(error), _told(error)
         else:
-            self.loaded = (loaded.instance_id, row.requested)
+            self.loaded = (loaded.instance_id, row.requested, loaded.applied)
             row.loaded_memory_bytes = self.experiment.watch.look()
             row.instance_id, row.applied, row.load_seconds = loaded.instance_id, loaded.applied, loaded.seconds
             if loaded.applied is not None and loaded.applied < row.requested:
@@ -105,7 +109,7 @@ class Prober:
         row.answer_seconds = monotonic() - began
         row.input_tokens, row.output_tokens = answers[-1].input_tokens, answers[-1].output_tokens
         if answers[-1].load_seconds:
-            row.verdict, row.message = Verdict.CRASHED, "the instance had vanished and was loaded anew"
+            row.verdict, row.message = Verdict.CRASHED, RELOADED
             return
         if not any((answer.text or answer.reasoning_text).strip() for answer in answers):
             row.verdict, row.message = Verdict.FAILS_WHEN_FILLED, "it loads, but the answer is empty"
@@ -132,6 +136,9 @@ class Prober:
         row.answer_seconds = monotonic() - began
         row.input_tokens, row.output_tokens = answer.input_tokens, answer.output_tokens
         row.ttft_seconds, row.tokens_per_second = answer.ttft_seconds, answer.tokens_per_second
+        if answer.load_seconds:
+            row.verdict, row.message = Verdict.CRASHED, RELOADED
+            return
         row.verdict, row.message = verdicts.of_fill(answer, row.sent_tokens, facts)
         row.recall_asked = len(facts)
         row.recall_found = filler.recalled(answer.text + " " + answer.reasoning_text, facts)

@@ -196,6 +196,17 @@ class ContextSearch:
         base, slope = line
         return max(GRAIN, round((self.limit_bytes - base) / slope / GRAIN) * GRAIN)
 
+    @property
+    def learned_correction(self) -> float | None:
+        """True limit / limit that measured memory promised; None where nothing was bracketed or measured."""
+        measured = sorted({(t.size, t.memory_bytes) for t in self.tried if t.good and t.memory_bytes})
+        slope = _slope(measured)
+        if slope is None or self.limit_bytes is None or self.high is None:
+            return None
+        size, held = measured[-1]
+        promised = size + (self.limit_bytes - held) / slope
+        return self.low / promised if promised >= GRAIN else None
+
     def _line(self) -> tuple[float, float] | None:
         refused = sorted({(t.size, t.needed_bytes) for t in self.tried if t.needed_bytes})
         measured = sorted({(t.size, t.memory_bytes) for t in self.tried if t.good and t.memory_bytes})

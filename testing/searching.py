@@ -8,13 +8,14 @@ from registry.lmstudio import errors
 from registry.models import LanguageModel
 from registry.models.language_model import CheckStatus
 from testing import concluding, setting_aside
-from testing.context_testing import FILLS, KIND, search_of
+from testing.context_testing import FILLS, KIND, known_limit, search_of
 from testing.experiment import Experiment
 from testing.models import ContextTest, Probe
 from testing.models.context_test import GOOD, Phase, Verdict
 from testing.probing import Prober
 from testing.search import GRAIN, Why
 
+FIRST_SECONDS = 10.0  # a server that does not answer at the very start is waited for only so long
 STEPS_DOWN = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)  # after a fill that failed, off the size that loads
 
 
@@ -28,10 +29,10 @@ def run(held: Claim) -> None:
         prober = Prober(experiment, test)
         winner = _fixed(prober, test) if test.fixed_context else _searched(prober, test)
         _enter(held, test, Phase.PUT_BACK)
-        _put_back(experiment, test)
+        problems = _put_back(experiment, test)
     except errors.LMStudioError as error:
         raise JobFailed(str(error)) from error
-    concluding.conclude(held, test, winner)
+    concluding.conclude(held, test, winner, problems)
 
 
 def tidy(held: Claim) -> None:
@@ -42,19 +43,22 @@ def tidy(held: Claim) -> None:
         return
     held.reserve(test.server)
     experiment = Experiment(held, test.server, min(test.timeout_seconds, 300.0))
-    _put_back(experiment, test)
+    if problems := _put_back(experiment, test):
+        raise JobFailed(concluding.NOT_PUT_BACK + "; ".join(problems))
     held.job.refresh_from_db(fields=["cancel_requested"])
     held.say(message="cancelled; the server is as it was" if held.job.cancel_requested else "the server is as it was")
 
 
 def _prepare(held: Claim, experiment: Experiment, test: ContextTest) -> None:
     test.probes.filter(verdict="").delete()  # under way when its worker died: tried again
-    if test.found is None:
-        test.found = experiment.patiently(lambda: setting_aside.what_is_loaded(experiment))
-        if test.estimate is None and not test.fixed_context and test.model.tested_context:
-            test.estimate, test.estimate_source = test.model.tested_context, "the last test on this server"
+    if test.found is None or test.put_back:  # a retry begins with what is loaded by then
+        test.found = experiment.patiently(lambda: setting_aside.what_is_loaded(experiment), FIRST_SECONDS)
+        test.put_back = False
+        known = known_limit(test.model)
+        if test.estimate is None and not test.fixed_context and known:
+            test.estimate, test.estimate_source = known, "the last test on this server"
         with held.fence():
-            test.save(update_fields=["found", "estimate", "estimate_source"])
+            test.save(update_fields=["found", "put_back", "estimate", "estimate_source"])
     LanguageModel.objects.filter(pk=test.model.pk).update(test_status=CheckStatus.TESTING)
     found, key = test.found, test.model.key
     experiment.patiently(lambda: setting_aside.set_aside(experiment, found, key))
@@ -117,16 +121,16 @@ def _enter(held: Claim, test: ContextTest, phase: Phase) -> None:
             test.save(update_fields=["phase"])
 
 
-def _put_back(experiment: Experiment, test: ContextTest) -> None:
-    in_flight = test.probes.filter(verdict="", instance_id="").exists()
+def _put_back(experiment: Experiment, test: ContextTest) -> list[str]:
+    """Puts the server back; gives what could not be loaded again. A load that was given up may still finish there."""
+    in_flight = test.probes.filter(verdict__in=["", Verdict.TIMED_OUT], instance_id="").exists()
     found, key = test.found or [], test.model.key
     problems = experiment.patiently(lambda: setting_aside.put_back(experiment, found, key, in_flight))
     with experiment.held.fence():
         test.probes.filter(verdict="").delete()
         test.put_back = True
         test.save(update_fields=["put_back"])
-    if problems:
-        raise JobFailed("Not everything could be loaded again: " + "; ".join(problems))
+    return problems
 
 
 jobs.KINDS[KIND] = jobs.Kind(run, tidy)

@@ -9,8 +9,11 @@ COUNT_TOLERANCE = 0.01  # reported input tokens against those sent
 COUNT_SLACK = 8  # tokens
 
 
+NO_EVIDENCE = (errors.Unauthorized, errors.ForbiddenAddress, errors.Unsupported)  # they say nothing about a size
+
+
 def of_load(error: errors.LMStudioError) -> Verdict:
-    """The verdict on a load that raised `error`; the interrupted one is no evidence against the size."""
+    """The verdict on a load that raised `error`; raises it again when it says nothing about the size."""
     match error:
         case errors.OutOfMemory():
             return Verdict.OUT_OF_MEMORY
@@ -18,6 +21,10 @@ def of_load(error: errors.LMStudioError) -> Verdict:
             return Verdict.TIMED_OUT
         case errors.Unreachable():
             return Verdict.INTERRUPTED
+        case errors.ModelNotFound() | errors.BadReply():
+            raise error
+        case _ if isinstance(error, NO_EVIDENCE):
+            raise error
         case _:
             return Verdict.LOAD_FAILED
 
@@ -29,6 +36,8 @@ def of_answer(error: errors.LMStudioError, still_loaded: bool) -> Verdict:
             return Verdict.TIMED_OUT
         case errors.Unreachable():
             return Verdict.INTERRUPTED
+        case _ if isinstance(error, NO_EVIDENCE):
+            raise error
         case _ if not still_loaded:
             return Verdict.CRASHED
         case _:

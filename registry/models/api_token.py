@@ -17,7 +17,8 @@ PREFIX = "lmx_"
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def usable(self) -> ApiTokenQuerySet:
-        return self.filter(revoked=None)
+        """Tokens that open something: not revoked, and not made by somebody who may not come in any more."""
+        return self.filter(revoked=None).exclude(created_by__is_active=False)
 
     def holder(self, secret: str) -> ApiToken | None:
         """The usable token behind `secret`, its last use noted (to the minute)."""

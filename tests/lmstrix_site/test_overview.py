@@ -41,7 +41,7 @@ def test_an_admin_gets_the_button_to_begin_with(client: Client) -> None:
 @pytest.mark.parametrize(
     ("reachable", "expected"),
     [
-        ([True], "laptop answers. Nothing needs a look."),
+        ([True], "Laptop answers. Nothing needs a look."),
         ([True, True], "Both servers answer. Nothing needs a look."),
         ([True, True, True], "All three servers answer. Nothing needs a look."),
         ([True, False], "One of two servers answers. One thing needs a look."),

@@ -65,7 +65,7 @@ def test_what_fails_inside_a_fence_is_rolled_back() -> None:
 def test_a_finished_item_resets_the_attempts() -> None:
     held = claimed(attempt=2)
     assert held.job.attempt == 3
-    with held.fence():
+    with held.fence(finished=True):
         pass
     held.job.refresh_from_db()
     assert held.job.attempt == 1

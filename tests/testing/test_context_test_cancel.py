@@ -112,6 +112,16 @@ def test_the_server_is_free_for_the_next_experiment_after_a_cancel(studio: Scrip
     assert job.context_test.server.experiment is None
 
 
+def test_a_second_cancel_after_a_retry_puts_back_again(studio: ScriptedLMStudio, job: Job) -> None:
+    for _ in range(2):
+        thread = in_the_fill(studio, job)
+        supervising.cancel(job)
+        thread.join(30)
+        assert studio.instances() == ["gemma"]
+        job.refresh_from_db()
+        assert supervising.retry(job)
+
+
 def test_a_retry_after_a_cancel_goes_on_where_it_stopped(studio: ScriptedLMStudio, job: Job) -> None:
     thread = in_the_fill(studio, job)
     supervising.cancel(job)

@@ -14,7 +14,7 @@ from testing import context_testing
 from testing.context_testing import Options
 from testing.models import ContextTest, Probe
 from testing.probing import Prober
-from testing.search import Why
+from testing.search import ContextSearch, Tried, Why
 from tests.builders import make_model
 from tests.scripted_http import RESET, answer
 from tests.scripted_lmstudio import CHAT, LIST, LOAD, ScriptedLMStudio, model
@@ -270,3 +270,55 @@ def test_a_server_that_is_gone_while_things_are_put_back_is_waited_for(studio: S
     studio.script(LOAD, gone_once)
     assert run_test(found, fixed_context=4096).verdict == "verified"
     assert studio.instances() == ["gemma"]
+
+
+def test_a_limited_test_does_not_hold_a_later_whole_one_back(studio: ScriptedLMStudio) -> None:
+    found = scanned(studio)
+    run_test(found, fixed_context=2048)
+    run_test(found, threshold=4096)
+    assert run_test(found).tested_context == 32_768
+
+
+def test_a_refused_token_says_nothing_about_the_model(studio: ScriptedLMStudio) -> None:
+    found = scanned(studio)
+    run_test(found)
+    studio.script(LOAD, answer({"error": {"type": "invalid_request", "code": "invalid_api_key", "message": "no"}}, 401))
+    test = run_test(found)
+    assert test.job is not None
+    assert (test.job.status, test.verdict) == ("failed", "")
+    assert (found.tested_context, found.test_status) == (32_768, CheckStatus.TESTED)
+
+
+def test_a_result_is_kept_when_another_model_cannot_be_loaded_again(studio: ScriptedLMStudio) -> None:
+    studio.models.append(model("gemma"))
+    studio.put("gemma", 12_288)
+    found = scanned(studio)
+    refused = answer({"error": {"type": "model_load_failed", "message": "disk error"}}, 500)
+    studio.script(LOAD, lambda request: refused if request.json["model"] == "gemma" else None)
+    test = run_test(found)
+    assert test.job is not None
+    assert (test.job.status, found.tested_context) == ("succeeded", 32_768)
+    assert "not everything could be loaded again: gemma" in test.job.message
+
+
+def test_a_fill_answered_by_an_instance_loaded_anew_is_not_believed(studio: ScriptedLMStudio) -> None:
+    found = scanned(studio)
+    long = 10_000  # bytes of a request: only a fill is longer
+
+    def vanish(request: Any) -> None:
+        if len(request.body) > long:
+            studio.drop("qwen")
+
+    studio.script(CHAT, vanish)
+    studio.behaviour.default_context = 16_384
+    test = run_test(found, fixed_context=8192)
+    assert (test.verdict, test.tested_context) == ("crashed", None)
+
+
+def test_a_measured_estimate_that_was_wrong_corrects_the_next_one() -> None:
+    search = ContextSearch(131_072, limit_bytes=440_401_920)
+    for size in (2048, 4096):
+        search.record(Tried(size, True, memory_bytes=150_000_000 + size * 23_040))
+    search.record(Tried(7424, True))
+    search.record(Tried(7680, False))
+    assert search.learned_correction == pytest.approx(7424 / 12_604, rel=0.01)

@@ -52,8 +52,6 @@ class Command(OwnCommand):
             return None
         if options["dry_run"]:
             return self._plan(models, asked, options["json"])
-        if options["reset"]:
-            context_testing.forget(models)
         try:
             job = context_testing.enqueue(
                 models, asked, door="command", runner=Runner.COMMAND, owner=this_process()
@@ -61,6 +59,8 @@ class Command(OwnCommand):
         except ValueError as error:
             raise wrong_usage(str(error)) from error
         family = list(job.children.all()) or [job]
+        if options["reset"]:
+            context_testing.forget([test.model for test in ContextTest.objects.filter(job__in=family)])
         Worker(self.console, quiet=options["json"]).do(family)
         return self._report(family, options["json"])
 

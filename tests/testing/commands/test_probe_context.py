@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 
 from registry import connecting, jobs, scanning
 from registry.models import Job, LanguageModel
+from testing import searching
 from tests.builders import make_model
 from tests.scripted_lmstudio import LOAD, ScriptedLMStudio, model
 
@@ -103,7 +104,8 @@ def test_an_ambiguous_name_is_refused_with_the_candidates(studio: ScriptedLMStud
     assert failure.value.returncode == 2
 
 
-def test_a_server_that_is_gone_is_exit_code_three(studio: ScriptedLMStudio) -> None:
+def test_a_server_that_is_gone_is_exit_code_three(studio: ScriptedLMStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "FIRST_SECONDS", 0.2)
     studio.stop()
     with pytest.raises(CommandError) as failure:
         run("qwen")

@@ -1,5 +1,6 @@
 """Listing, loading and unloading over /api/v1, with real models."""
 
+import time
 from typing import Any
 
 import httpx
@@ -118,6 +119,9 @@ def test_an_instance_that_dies_vanishes(lm: httpx.Client, shared_engine: Engine)
     child = psutil.Process(shared_engine.pid).children()[0]
     child.kill()
     psutil.wait_procs([child], 5)
+    until = time.monotonic() + 5  # the engine hears of it a moment later
+    while instances(lm) and time.monotonic() < until:
+        time.sleep(0.05)
     assert instances(lm) == []
     assert load(lm).json()["instance_id"] == PLAIN
 
