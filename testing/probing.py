@@ -136,12 +136,22 @@ class Prober:
         row.answer_seconds = monotonic() - began
         row.input_tokens, row.output_tokens = answer.input_tokens, answer.output_tokens
         row.ttft_seconds, row.tokens_per_second = answer.ttft_seconds, answer.tokens_per_second
-        if answer.load_seconds:
+        if answer.load_seconds or self._replaced(row):
             row.verdict, row.message = Verdict.CRASHED, RELOADED
             return
         row.verdict, row.message = verdicts.of_fill(answer, row.sent_tokens, facts)
         row.recall_asked = len(facts)
         row.recall_found = filler.recalled(answer.text + " " + answer.reasoning_text, facts)
+
+    def _replaced(self, row: Probe) -> bool:
+        """Whether what answered is not the instance that was loaded: it is gone, or has another size."""
+        try:
+            sizes = {copy.id: copy.context_length for copy in self.experiment.instances(self.key)}
+        except errors.Unreachable as error:
+            row.verdict, row.message = Verdict.INTERRUPTED, _told(error)
+            raise _Stopped from error
+        size = sizes.get(row.instance_id)
+        return row.instance_id not in sizes or (size is not None and row.applied is not None and size != row.applied)
 
     def _show_fill(self, progress: ChatProgress) -> None:
         if progress.fraction is not None:
