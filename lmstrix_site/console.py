@@ -2,9 +2,26 @@
 
 import os
 import sys
+from importlib.metadata import version
 
 from lmstrix_site.environment import BadSetting
 
+OVERVIEW = """LMStrix finds out what local language models really do on this hardware.
+
+  up        start everything and keep it up, until Ctrl-C
+  login     print a link that signs in once
+  doctor    what is wrong, and what to do about it
+  scan      ask the servers what they have
+  list      the models, with what is known of them
+  show      everything about one model
+  test      find the real context window: load, fill, read
+  ps        what is loaded now
+  token     keys for programs
+  engine    only the embedded engine
+  prepare   make or update the tables of the database
+
+`lmstrix COMMAND --help` says more; Django's own commands (shell, createsuperuser, ...) work too.
+"""
 NAMES = {"test": "probe_context"}  # Django keeps `test` for itself
 # options of `up` that settings are made of: they have to be known before Django loads
 SETTINGS_OF_UP = {"--data-dir": "LMSTRIX_DATA_DIR", "--host": "LMSTRIX_HOST", "--port": "LMSTRIX_PORT"}
@@ -70,6 +87,14 @@ def _prepare_database() -> str:
 
 def main() -> None:
     arguments = sys.argv[1:]
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [arguments[1], "--help"]
+    if not arguments or arguments[0] in ("help", "-h", "--help"):
+        sys.stdout.write(OVERVIEW)
+        sys.exit(0)
+    if arguments[0] == "--version":
+        sys.stdout.write(f"LMStrix {version('lmstrix')}\n")
+        sys.exit(0)
     if arguments and arguments[0] in NAMES:
         arguments[0] = NAMES[arguments[0]]
     sys.exit(manage(["lmstrix", *arguments]))

@@ -29,6 +29,11 @@ from testing.models import ContextTest
 class Command(OwnCommand):
     help = "Finds the real context window: loads, fills and reads. Exit 0 when every test reached a verdict."
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.prog = parser.prog.replace("lmstrix probe_context", "lmstrix test")  # the name that was typed
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("models", nargs="*", metavar="MODEL", help="key, server/key or server/key@variant")
         parser.add_argument("--all", action="store_true", help="all models that were not tested yet")
