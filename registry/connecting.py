@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 from django.db import IntegrityError, transaction
 
 from registry import sealing
@@ -15,6 +17,7 @@ from registry.models import LanguageModel, Server
 from registry.waiting import wait_for
 
 TRY_SECONDS = 6.0
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 EDITABLE = ("name", "base_url", "enabled", "memory_limit_bytes", "token")
 
 
@@ -40,9 +43,21 @@ class Losses:
 
 
 def add_server(*, name: str, base_url: str, token: str = "", memory_limit_bytes: int | None = None) -> Server:
-    """A new server; ValueError with a text for people when the name or the address cannot be used."""
-    server = Server(memory_limit_bytes=memory_limit_bytes)
+    """A new server; ValueError with a text for people when the name or the address cannot be used.
+
+    Without a memory limit (bytes) a server on this host gets the host's memory; elsewhere it stays unknown.
+    """
+    server = Server(memory_limit_bytes=host_memory(base_url) if memory_limit_bytes is None else memory_limit_bytes)
     return edit_server(server, name=name, base_url=base_url, token=token)
+
+
+def host_memory(base_url: str) -> int | None:
+    """Memory of this host in bytes when the address is on it; None elsewhere."""
+    try:
+        local = urlsplit(normalize_base_url(base_url)).hostname in LOOPBACK
+    except ValueError:
+        return None
+    return psutil.virtual_memory().total if local else None
 
 
 def edit_server(server: Server, **fields: Any) -> Server:

@@ -1,12 +1,9 @@
 """The server that is there without anybody adding it: the LM Studio that answers, or the embedded engine."""
 
-from urllib.parse import urlsplit
-
-import psutil
 from django.conf import settings
 
 from lmstrix_site import environment
-from lmstrix_site.supervisor.checks import Refusal, is_loopback
+from lmstrix_site.supervisor.checks import Refusal
 from registry import sealing
 from registry.connecting import add_server
 from registry.lmstudio.address import normalize_base_url
@@ -39,9 +36,7 @@ def ensure_lm_studio() -> Server:
         raise Refusal(f"LMSTUDIO_BASE_URL: {error}") from error
     server = Server.objects.named(base_url)
     if server is None:
-        local = is_loopback(urlsplit(base_url).hostname or "")
-        memory = psutil.virtual_memory().total if local else None
-        return add_server(name=_free_name(), base_url=base_url, token=settings.LM_API_TOKEN, memory_limit_bytes=memory)
+        return add_server(name=_free_name(), base_url=base_url, token=settings.LM_API_TOKEN)
     if settings.LM_API_TOKEN and not server.has_token:
         server.token = settings.LM_API_TOKEN
         server.save(update_fields=["token_sealed"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -115,8 +114,6 @@ def test_the_openai_list_is_not_taken_for_the_native_one(studio: ScriptedLMStudi
         ask(lambda client: client.list_models())
 
 
-def test_a_list_of_ten_thousand_models_is_read_within_a_second(studio: ScriptedLMStudio, ask: Ask) -> None:
+def test_a_list_of_ten_thousand_models_is_read_whole(studio: ScriptedLMStudio, ask: Ask) -> None:
     studio.models[:] = [model(f"m{number}", variants=[f"m{number}@q4"]) for number in range(10_000)]
-    started = time.perf_counter()
     assert len(ask(lambda client: client.list_models()).models) == 10_000
-    assert time.perf_counter() - started < 2  # of which the server takes a part; measured 0.5 s on a busy machine
