@@ -21,6 +21,7 @@ def conclude(held: Claim, test: ContextTest, winner: Probe | None, problems: lis
     with held.fence():
         test.save()
         _write_on(model, test)
+        _notice_change(model)
         model.save(update_fields=_fields(test))
     _teach(test)
     held.write(message=sentence(test) + ("; " + NOT_PUT_BACK + "; ".join(problems) if problems else ""))
@@ -42,6 +43,13 @@ def _sum_up(held: Claim, test: ContextTest, winner: Probe | None) -> None:
         test.prefill_tokens_per_second = winner.input_tokens / winner.ttft_seconds
     loads = [p.load_seconds for p in probes if p.requested == winner.requested and p.load_seconds and p.good]
     test.load_seconds = loads[-1] if loads else None
+
+
+def _notice_change(model: LanguageModel) -> None:
+    """A scan may have seen another file while this one was tested."""
+    now = LanguageModel.objects.filter(pk=model.pk).values_list("size_bytes", "variant").first()
+    if now is not None and now != (model.size_bytes, model.variant):
+        model.stale, model.stale_reason = True, "the file changed while it was tested"
 
 
 def _teach(test: ContextTest) -> None:

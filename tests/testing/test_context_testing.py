@@ -1,11 +1,13 @@
 """Context tests against a scripted LM Studio: verdicts, thresholds, what is asked, what is kept."""
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.db import connection
 
 from registry import connecting, jobs, scanning
 from registry.models import Job, LanguageModel, Server
@@ -322,3 +324,20 @@ def test_a_measured_estimate_that_was_wrong_corrects_the_next_one() -> None:
     search.record(Tried(7424, True))
     search.record(Tried(7680, False))
     assert search.learned_correction == pytest.approx(7424 / 12_604, rel=0.01)
+
+
+def test_a_file_that_changes_during_its_test_leaves_a_stale_result(studio: ScriptedLMStudio) -> None:
+    found = scanned(studio)
+
+    def rescan() -> None:
+        LanguageModel.objects.filter(pk=found.pk).update(size_bytes=7)
+        connection.close()
+
+    def change(_: Any) -> None:
+        thread = threading.Thread(target=rescan)  # the scripted server's own thread has an event loop
+        thread.start()
+        thread.join()
+
+    studio.script(CHAT, change)
+    run_test(found, fixed_context=4096)
+    assert (found.stale, found.stale_reason) == (True, "the file changed while it was tested")
