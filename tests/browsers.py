@@ -102,6 +102,7 @@ def visitor(browser: Browser, home: str, **options: Any) -> Iterator[Visitor]:
 
 def sideways(page: Page) -> int:
     """By how many pixels the page is wider than the window."""
+    page.wait_for_load_state("load")  # the styles may still be under way
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
