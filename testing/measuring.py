@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+from registry.connecting import LOOPBACK
 
 
 def serving_process(base_url: str) -> psutil.Process | None:
