@@ -11,13 +11,13 @@ from django.db import IntegrityError, transaction
 
 from registry import sealing
 from registry.lmstudio import LMStudio, normalize_base_url
+from registry.lmstudio.address import LOOPBACK
 from registry.lmstudio.errors import LMStudioError
 from registry.lmstudio.wire import Listing
 from registry.models import LanguageModel, Server
 from registry.waiting import wait_for
 
 TRY_SECONDS = 6.0
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 EDITABLE = ("name", "base_url", "enabled", "memory_limit_bytes", "token")
 
 

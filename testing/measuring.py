@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from registry.connecting import LOOPBACK
+from registry.lmstudio.address import LOOPBACK
 
 
 def serving_process(base_url: str) -> psutil.Process | None:

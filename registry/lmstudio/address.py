@@ -49,6 +49,8 @@ _CARRIERS = tuple(
 _TEREDO = ip_network("2001::/32")
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # names of this host
+
 
 def normalize_base_url(text: str) -> str:
     """The base URL that a person meant: `localhost` gives `http://localhost:1234`.
