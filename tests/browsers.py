@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
+SETTLED_SECONDS = 3.0
 AXE = Path(__file__).resolve().parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -101,9 +103,14 @@ def visitor(browser: Browser, home: str, **options: Any) -> Iterator[Visitor]:
 
 
 def sideways(page: Page) -> int:
-    """By how many pixels the page is wider than the window."""
+    """By how many pixels the settled page is wider than the window; a chart is drawn anew a moment after a resize."""
     page.wait_for_load_state("load")  # the styles may still be under way
-    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+    until = time.monotonic() + SETTLED_SECONDS
+    while (wider := int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))) > 0:
+        if time.monotonic() > until:
+            return wider
+        time.sleep(0.05)
+    return wider
 
 
 def serious_findings(page: Page) -> list[str]:
