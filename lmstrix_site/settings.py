@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "lmstrix_site.middleware.NoteActor",
 ]
 ROOT_URLCONF = "lmstrix_site.urls"
 ASGI_APPLICATION = "lmstrix_site.asgi.application"

@@ -100,6 +100,8 @@ class Claim:
         with transaction.atomic():
             self.write(**({"attempt": 1} if finished else {}))
             yield
+            if time.monotonic() - self._beat_at >= settings.HEARTBEAT_SECONDS:
+                self.write()  # a long one must not look dead the moment it commits
         announcing.announce("job", self.job.pk)
 
     def reserve(self, server: Server) -> None:

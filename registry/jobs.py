@@ -18,7 +18,8 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from registry import announcing, dispatching, supervising
+from registry import acting, announcing, dispatching, supervising
+from registry.acting import Actor
 from registry.claims import Cancelled, Claim, JobFailed, LeaseLost, Waiting
 from registry.models import Job
 from registry.models.job import JobStatus
@@ -86,7 +87,8 @@ def run(job_id: int) -> None:
 
 def carry_out(held: Claim) -> None:
     kind = kind_of(held.job)
-    with running(held, kind):
+    job = held.job
+    with acting.acting(Actor(job.door, job.asked_by, job=job)), running(held, kind):
         kind.run(held)
 
 

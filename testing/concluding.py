@@ -60,8 +60,7 @@ def _teach(test: ContextTest) -> None:
 
 
 def _write_on(model: LanguageModel, test: ContextTest) -> None:
-    now = timezone.now()
-    model.last_tested, model.updated = now, now
+    model.last_tested = timezone.now()
     model.test_iterations, model.test_duration = test.iterations, test.duration
     if test.tested_context:
         limited = test.fixed_context or test.threshold
@@ -80,7 +79,7 @@ def _write_on(model: LanguageModel, test: ContextTest) -> None:
 
 def _fields(test: ContextTest) -> list[str]:
     return [
-        "last_tested", "updated", "test_iterations", "test_duration", "tested_context", "tokens_per_second",
+        "last_tested", "test_iterations", "test_duration", "tested_context", "tokens_per_second",
         "ttft_seconds", "load_seconds", "peak_memory_bytes", "stale", "stale_reason", "test_status", "test_verdict",
     ]  # fmt: skip
 

@@ -26,7 +26,7 @@ def make_server(*, token: str = "", **fields: Any) -> Server:
     return server
 
 
-def make_model(*, server: Server | None = None, tags: tuple[Any, ...] = (), **fields: Any) -> LanguageModel:
+def make_model(*, server: Server | None = None, tags: tuple[str, ...] = (), **fields: Any) -> LanguageModel:
     """An untested model of the default registry on a new server (or on `server`)."""
     key = fields.get("key", f"model-{next(_number)}")
     defaults = {
@@ -39,7 +39,8 @@ def make_model(*, server: Server | None = None, tags: tuple[Any, ...] = (), **fi
         "type": "chat",
     }
     model = LanguageModel.objects.create(**(defaults | fields))
-    model.tags.add(*tags)
+    for name in tags:
+        model.tags.create(name=name)
     return model
 
 

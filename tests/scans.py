@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from registry import jobs, scanning
-from registry.models import LanguageModel, Scan, Server, Tag
+from registry.models import LanguageModel, Scan, Server
 from tests.builders import make_test
 
 TESTED = {"tested_context": 65_536, "test_status": "tested", "test_verdict": "verified", "tokens_per_second": 41.5}
@@ -35,7 +35,7 @@ def with_results(server: Server) -> LanguageModel:
     found = scanned(server)
     LanguageModel.objects.filter(pk=found.pk).update(last_tested=timezone.now(), **TESTED)
     make_test(model=found)
-    found.tags.add(Tag.objects.create(registry=found.registry, name="favourite"))
+    found.tags.create(name="favourite")
     return found
 
 

@@ -23,7 +23,20 @@ DOORS = {
 }  # fmt: skip
 # no Django models, no I/O; `sealing` reads the secret key, `lmstudio` speaks HTTP
 PURE = {
-    "registry": {"lmstudio", "facts", "sealing", "waiting"},
+    "registry": {
+        "lmstudio",
+        "facts",
+        "sealing",
+        "waiting",
+        "documents",
+        "filters",
+        "sizes",
+        "suggesting",
+        "autotags",
+        "rendering",
+        "diffing",
+        "merging",
+    },  # fmt: skip
     "testing": {"search", "filler", "measuring", "engine"},
 }
 DOOR, VERB, TABLE, BELOW = 3, 2, 1, 0

@@ -31,8 +31,7 @@ class LanguageModelAdmin(NotAdded, Admin[LanguageModel]):
     search_fields = ("key", "name", "server__name")
     show_full_result_count = False
     list_per_page = 50
-    filter_horizontal = ("tags",)
-    editable = ("name", "description", "tags")
+    editable = ("name", "description", "notes", "favourite", "pinned")
 
     def get_readonly_fields(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
         return [field.name for field in LanguageModel._meta.fields if field.name not in self.editable]
@@ -40,10 +39,10 @@ class LanguageModelAdmin(NotAdded, Admin[LanguageModel]):
 
 @admin.register(Tag)
 class TagAdmin(Admin[Tag]):
-    list_display = ("name", "registry", "custom")
-    list_filter = ("custom", "registry")
-    list_select_related = ("registry",)
-    search_fields = ("name",)
+    list_display = ("name", "model", "family", "reason")
+    list_filter = ("family",)
+    list_select_related = ("model",)
+    search_fields = ("name", "model__key")
 
 
 @admin.register(Instance)

@@ -13,6 +13,8 @@ from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
 from ninja.utils import check_csrf
 
+from registry import acting
+from registry.acting import Actor
 from registry.api.problems import ALWAYS, WITH_BODY, documented
 from registry.models import ApiToken, Role, User
 
@@ -78,6 +80,7 @@ def _admitted(caller: Caller, needed: Role) -> Caller:
     if not caller.role.covers(needed):
         detail = f"This takes the role {needed.value}, and {caller.name} has the role {caller.role.value}."
         raise AuthorizationError(message=detail)
+    acting.begin(Actor("rest", caller.user, caller.name))
     return caller
 
 

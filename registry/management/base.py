@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import socket
@@ -18,7 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from registry import jobs, supervising
+from registry import acting, jobs, supervising
+from registry.acting import Actor
 from registry.models import Job, LanguageModel, Registry, Server
 from registry.models.job import OPEN, JobStatus
 from registry.models.registry import DEFAULT
@@ -45,6 +47,10 @@ class OwnCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
         return parser
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        with acting.acting(Actor("command", name=_person())):
+            return super().execute(*args, **options)
+
     @property
     def console(self) -> Console:
         file = getattr(self.stdout, "_out", sys.stdout)
@@ -54,6 +60,14 @@ class OwnCommand(BaseCommand):
 
     def print_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _person() -> str:
+    """Who typed the command; a container may know no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def wrong_usage(text: str) -> CommandError:

@@ -79,6 +79,7 @@ class Job(models.Model):
     message = models.TextField(blank=True, default="")
     error = models.TextField(blank=True, default="")
     params = models.JSONField(default=dict, blank=True)
+    result = models.JSONField(default=dict, blank=True, help_text="what came of it, where no table holds that")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     door = models.CharField(max_length=20, blank=True, default="", help_text="page, rest, admin, command, ...")

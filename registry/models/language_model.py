@@ -8,10 +8,10 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 from django.urls import reverse
+from django.utils import timezone
 
 from registry.models.registry import Registry
 from registry.models.server import Server
-from registry.models.tag import Tag
 
 
 class ModelType(models.TextChoices):
@@ -127,10 +127,23 @@ class LanguageModel(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.UNLOADED)
     missing = models.BooleanField(default=False, help_text="no longer offered by its server")
     source = models.CharField(max_length=50, default="lm_studio_scan")
-    added = models.DateTimeField(auto_now_add=True)
-    updated = models.DateTimeField(auto_now=True)
+    added = models.DateTimeField(default=timezone.now)
+    updated = models.DateTimeField(
+        default=timezone.now, help_text="when facts, notes or tags changed last; not when it was tested or used"
+    )
     last_seen = models.DateTimeField(null=True, blank=True)
-    tags = models.ManyToManyField(Tag, blank=True, related_name="models")
+
+    # what people say of it
+    notes = models.TextField(blank=True, default="")
+    favourite = models.BooleanField(default=False)
+    pinned = models.BooleanField(default=False, help_text="to be kept in memory")
+    edited = models.JSONField(default=list, blank=True, help_text="facts set by a person; scans leave them alone")
+
+    # what came with a file
+    opening_balance = models.JSONField(
+        default=dict, blank=True, help_text="usage counted elsewhere before the first record here"
+    )
+    extra = models.JSONField(default=dict, blank=True, help_text="fields of a foreign file that are written back")
 
     objects = LanguageModelQuerySet.as_manager()
 

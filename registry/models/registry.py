@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F
+from django.utils import timezone
 
 DEFAULT = "default"
 
@@ -13,10 +15,16 @@ class RegistryQuerySet(models.QuerySet["Registry"]):
 
 
 class Registry(models.Model):
-    """A named set of models."""
+    """A named set of models; one that is bound to a file is named by the file's path."""
 
-    name = models.CharField(max_length=200, unique=True)
+    name = models.CharField(max_length=1000, unique=True)
+    path = models.CharField(max_length=1000, blank=True, default="", help_text="the file it is bound to; empty: none")
+    file_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
+    extra = models.JSONField(default=dict, blank=True, help_text="fields of a foreign file that are written back")
     created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(default=timezone.now, help_text="when anything in it changed last")
+    version = models.BigIntegerField(default=0, help_text="counts the changes; a plan made for another one is void")
+    last_scan = models.DateTimeField(null=True, blank=True)
 
     objects = RegistryQuerySet.as_manager()
 
@@ -26,3 +34,7 @@ class Registry(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def touch(self) -> None:
+        """Notes that something in it changed: every verb that writes models, tags, groups or profiles calls this."""
+        Registry.objects.filter(pk=self.pk).update(updated=timezone.now(), version=F("version") + 1)

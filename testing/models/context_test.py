@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 from registry.models import Job, LanguageModel, Server
 
@@ -43,7 +44,7 @@ class ContextTest(models.Model):
     job = models.OneToOneField(Job, null=True, on_delete=models.SET_NULL, related_name="context_test")
     model = models.ForeignKey(LanguageModel, on_delete=models.CASCADE, related_name="context_tests")
     server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="context_tests")
-    created = models.DateTimeField(auto_now_add=True)
+    created = models.DateTimeField(default=timezone.now)
 
     # what was asked
     threshold = models.BigIntegerField(null=True, blank=True, help_text="never load above this size")
@@ -116,7 +117,7 @@ class Probe(models.Model):
     recall_asked = models.IntegerField(null=True, blank=True)
     loaded_memory_bytes = models.BigIntegerField(null=True, blank=True, help_text="measured after the load")
     peak_memory_bytes = models.BigIntegerField(null=True, blank=True, help_text="measured; null = not measurable")
-    started = models.DateTimeField(auto_now_add=True)
+    started = models.DateTimeField(default=timezone.now)
     ended = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from registry.models import ApiToken, Job, LanguageModel, LoginLink, Pulse, Registry, Role, Server, Tag, User
+from registry.models import ApiToken, Job, LanguageModel, LoginLink, Pulse, Registry, Role, Server, User
 from registry.models.job import JobStatus
 from tests.builders import make_job, make_model, make_server, make_user
 
@@ -201,9 +201,9 @@ def test_a_pulse_is_kept_once_per_name() -> None:
     assert Pulse.objects.get().seen >= first
 
 
-def test_labels_are_unique_within_a_registry() -> None:
-    registry = Registry.objects.default()
-    Tag.objects.create(registry=registry, name="fast")
-    Tag.objects.create(registry=Registry.objects.create(name="other"), name="fast")
+def test_a_label_is_unique_on_a_model_within_its_family() -> None:
+    model = make_model()
+    model.tags.create(name="fast")
+    model.tags.create(name="fast", family="performance", reason="90 tokens/s")
     with pytest.raises(IntegrityError), transaction.atomic():
-        Tag.objects.create(registry=registry, name="fast")
+        model.tags.create(name="fast")

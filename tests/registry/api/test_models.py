@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from registry.models import Instance, LanguageModel, Registry, Role, Tag
+from registry.models import Instance, LanguageModel, Registry, Role
 from registry.models.language_model import CheckStatus
 from tests.api_clients import ApiClient
 from tests.builders import make_model, make_server
@@ -77,7 +77,7 @@ def test_what_was_measured_is_shown_in_its_units(viewer: ApiClient) -> None:
 
 
 def test_loaded_copies_and_tags_are_shown(viewer: ApiClient) -> None:
-    model = make_model(tags=(Tag.objects.create(registry=Registry.objects.default(), name="fast"),))
+    model = make_model(tags=("fast",))
     Instance.objects.create(server=make_server(), model=model, instance_id="m:2", context_length=4096)
     shown = viewer.read(f"/api/models/{model.pk}")
     assert (shown["tags"], shown["instances"]) == (["fast"], [{"id": "m:2", "context_length": 4096}])

@@ -111,7 +111,6 @@ def test_a_viewer_gets_no_check_boxes(client: Client) -> None:
 def many(count: int) -> None:
     """`count` models of every status on four servers, with tags and loaded copies."""
     servers, registry = [make_server() for _ in range(4)], Registry.objects.default()
-    tag = Tag.objects.get_or_create(registry=registry, name="big")[0]
     now = timezone.now()
     models = LanguageModel.objects.bulk_create(
         LanguageModel(
@@ -122,9 +121,7 @@ def many(count: int) -> None:
         )
         for n in range(count)
     )  # fmt: skip
-    LanguageModel.tags.through.objects.bulk_create(
-        LanguageModel.tags.through(languagemodel=model, tag=tag) for model in models
-    )
+    Tag.objects.bulk_create(Tag(model=model, name="big") for model in models)
     Instance.objects.bulk_create(Instance(server=model.server, model=model, instance_id="i") for model in models[:500])
 
 
