@@ -25,7 +25,7 @@ def note(
 ) -> AuditEvent:
     """Notes that `acting.current()` did `action` to `thing`, before it is deleted.
 
-    `changes`: field -> (before, after). `kind` and `name` are those of `thing` unless told; secrets never belong into `changes`.
+    `changes`: field -> (before, after), never a secret. `kind` and `name` are those of `thing` unless told.
     """
     actor = acting.current()
     return AuditEvent.objects.create(

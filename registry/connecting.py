@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import psutil
 from django.db import IntegrityError, transaction
 
-from registry import sealing
+from registry import auditing, sealing
 from registry.lmstudio import LMStudio, normalize_base_url
 from registry.lmstudio.address import LOOPBACK
 from registry.lmstudio.errors import LMStudioError
@@ -18,6 +18,7 @@ from registry.models import LanguageModel, Server
 from registry.waiting import wait_for
 
 TRY_SECONDS = 6.0
+NOTED = ("name", "base_url", "enabled", "memory_limit_bytes", "token_sealed")
 EDITABLE = ("name", "base_url", "enabled", "memory_limit_bytes", "token")
 
 
@@ -65,7 +66,7 @@ def edit_server(server: Server, **fields: Any) -> Server:
 
     A stored token belongs to its address: with another address it is forgotten, unless a new one comes along.
     """
-    before = server.base_url
+    before, old = server.base_url, {name: getattr(server, name) for name in NOTED}
     for name, value in fields.items():
         if name not in EDITABLE:
             raise ValueError(f"{name} is not a field of a server; use one of {', '.join(EDITABLE)}.")
@@ -78,10 +79,20 @@ def edit_server(server: Server, **fields: Any) -> Server:
     try:
         with transaction.atomic():
             # only what was edited: a job may hold the server's lease meanwhile
-            server.save(update_fields=[*({*fields} - {"token"}), "base_url", "token_sealed"] if server.pk else None)
+            known = server.pk is not None
+            server.save(update_fields=[*({*fields} - {"token"}), "base_url", "token_sealed"] if known else None)
+            auditing.note("edit" if known else "add", server, changes=_changes(old, server) if known else None)
     except IntegrityError as error:
         raise ValueError("Another server took this name or address a moment ago.") from error
     return server
+
+
+def _changes(old: dict[str, Any], server: Server) -> dict[str, tuple[Any, Any]]:
+    """What differs; of a token only that it changed."""
+    told = {name: (old[name], getattr(server, name)) for name in NOTED if old[name] != getattr(server, name)}
+    if "token_sealed" in told:
+        told["token"] = tuple("stored" if sealed else "none" for sealed in told.pop("token_sealed"))  # type: ignore[assignment]
+    return told
 
 
 def _check(server: Server) -> None:
@@ -139,4 +150,7 @@ def delete_server(server: Server) -> None:
     """Deletes the server with its models; ValueError while an experiment runs there."""
     if server.experiment is not None and server.experiment.is_open:
         raise ValueError(f"{server.name} is busy with {server.experiment}; cancel it first.")
-    server.delete()
+    with transaction.atomic():
+        lost = losses(server)
+        auditing.note("delete", server, summary=f"with {lost.models:,} models and {lost.tests:,} tests")
+        server.delete()

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from registry import admitting, auditing
 from registry.admin.bases import Admin, NotAdded
 from registry.models import ApiToken, User
 
@@ -37,6 +38,12 @@ class PersonAdmin(Admin[User]):
         if not change:
             obj.set_unusable_password()  # they come in by a link and may set one themselves
         super().save_model(request, obj, form, change)
+        named = ", ".join(form.changed_data)
+        auditing.note("edit" if change else "add", obj, summary=f"changed {named}" if change else f"as {obj.role}")
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        auditing.note("delete", obj)
+        super().delete_model(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return obj is not None and obj.pk != request.user.pk
@@ -62,5 +69,5 @@ class ApiTokenAdmin(NotAdded, Admin[ApiToken]):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         tokens = queryset.filter(revoked=None)
         for token in tokens:
-            token.revoke()
+            admitting.revoke_token(token)
         self.message_user(request, f"{len(tokens)} revoked.", messages.SUCCESS)

@@ -8,6 +8,7 @@ from typing import cast
 from ninja import Query, Router, Status
 from pydantic import BaseModel
 
+from registry import admitting
 from registry.api.access import Request, operation
 from registry.api.fields import Body, Id, Name, RoleName
 from registry.api.lists import Items, Listing, found, listed
@@ -64,7 +65,7 @@ def list_tokens(request: Request, wanted: Query[Listing]) -> Items[TokenShape]:
 @operation(router.post, "", role=Role.ADMIN, answers=IssuedToken, status=201)
 def issue_token(request: Request, token: NewToken) -> Status[IssuedToken]:
     """Makes a token; `secret` is shown this once."""
-    made, secret = ApiToken.issue(token.name, token.role, request.auth.user)
+    made, secret = admitting.issue_token(token.name, token.role, request.auth.user)
     return Status(201, IssuedToken(**TokenShape.of(made).model_dump(), secret=secret))
 
 
@@ -79,5 +80,5 @@ def revoke_token(request: Request, id: Id) -> Status[None]:
     """Revokes a token at once and for good; revoking it again changes nothing."""
     token = found(ApiToken.objects.all(), "token", pk=id)
     if token.revoked is None:
-        token.revoke()
+        admitting.revoke_token(token)
     return Status(204, None)

@@ -58,6 +58,12 @@ class ApiToken(models.Model):
         )
         return token, secret
 
+    @property
+    def allowed(self) -> Role:
+        """Its role, or that of the person who made it where that is less by now."""
+        own, maker = Role(self.role), self.created_by
+        return Role(maker.role) if maker is not None and not Role(maker.role).covers(own) else own
+
     def revoke(self) -> None:
         self.revoked = timezone.now()
         self.save(update_fields=["revoked"])

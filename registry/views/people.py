@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from registry import signing_in
+from registry import admitting, signing_in
 from registry.access import needs
 from registry.forms.people import PersonForm, RoleForm
 from registry.models import Role, User
@@ -21,7 +21,7 @@ def add(request: HttpRequest) -> HttpResponse:
     form = PersonForm(request.POST)
     if not form.is_valid():
         return page(request, person=form)
-    person = User.objects.create_user(form.cleaned_data["username"], role=form.cleaned_data["role"])
+    person = admitting.add_person(form.cleaned_data["username"], form.cleaned_data["role"])
     return page(request, invited=person, link=signing_in.link_for(person))
 
 
@@ -39,8 +39,7 @@ def change_role(request: HttpRequest, pk: int) -> HttpResponse:
     form = RoleForm(request.POST)
     if not form.is_valid():
         raise BadRequest("A role is viewer, operator or admin.")
-    person.role = form.cleaned_data["role"]
-    person.save(update_fields=["role"])
+    admitting.change_role(person, form.cleaned_data["role"])
     messages.success(request, f"{person} is {person.role} now.")
     return redirect("settings")
 
@@ -59,8 +58,7 @@ def disable(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _switch(request: HttpRequest, pk: int, *, active: bool) -> HttpResponse:
     person = _someone_else(request, pk)
-    person.is_active = active
-    person.save(update_fields=["is_active"])
+    admitting.let_in(person, active)
     what = "may come in again" if active else "is signed out and cannot come in any more"
     messages.success(request, f"{person} {what}.")
     return redirect("settings")

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
+from registry import admitting
 from registry.access import needs
 from registry.forms.people import TokenForm
 from registry.models import ApiToken, Role, User
@@ -22,7 +23,7 @@ def issue(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST, issuer=issuer)
     if not form.is_valid():
         return page(request, token=form)
-    token, secret = ApiToken.issue(form.cleaned_data["name"], form.cleaned_data["role"], created_by=issuer)
+    token, secret = admitting.issue_token(form.cleaned_data["name"], form.cleaned_data["role"], issuer)
     return page(request, new_token=token, secret=secret)
 
 
@@ -30,6 +31,6 @@ def issue(request: HttpRequest) -> HttpResponse:
 @needs(Role.ADMIN)
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(ApiToken.objects.usable(), pk=pk)
-    token.revoke()
+    admitting.revoke_token(token)
     messages.success(request, f"The token {token} is revoked: what used it is refused from now on.")
     return redirect("settings")

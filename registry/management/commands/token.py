@@ -1,18 +1,20 @@
 """`lmstrix token create|list|revoke`: keys for programs that use the REST API."""
 
 import json
+from argparse import SUPPRESS
 from typing import IO, Any, cast
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from registry import admitting
+from registry.management.base import OwnCommand
 from registry.models import ApiToken, Role
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Creates, lists and revokes the tokens of programs."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="create|list|revoke")
@@ -23,7 +25,7 @@ class Command(BaseCommand):
         revoke = actions.add_parser("revoke", help="make a token useless at once")
         revoke.add_argument("token", help="its id, its name or its beginning as the list shows it")
         for action in (create, listing, revoke):
-            action.add_argument("--json", action="store_true", help="print JSON")
+            action.add_argument("--json", action="store_true", default=SUPPRESS, help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         as_json = options["json"]
@@ -38,7 +40,7 @@ class Command(BaseCommand):
         longest = ApiToken._meta.get_field("name").max_length or 0
         if not name.strip() or len(name) > longest:
             raise CommandError(f"A name has 1 to {longest} characters.", returncode=2)
-        token, secret = ApiToken.issue(name.strip(), role)
+        token, secret = admitting.issue_token(name.strip(), role)
         if as_json:
             self.stdout.write(json.dumps({**_facts(token), "secret": secret}))
         else:
@@ -66,7 +68,7 @@ class Command(BaseCommand):
             many = ", ".join(f"{token.pk} ({token.name})" for token in found)
             reason = f"{which!r} could be any of: {many}; give the id." if found else f"No usable token is {which!r}."
             raise CommandError(reason, returncode=2)
-        found[0].revoke()
+        admitting.revoke_token(found[0])
         done = f"Token {found[0].pk} ({found[0].name}) is revoked."
         self.stdout.write(json.dumps(_facts(found[0])) if as_json else done)
 

@@ -1,0 +1,46 @@
+"""Lets people and programs in, changes what they may do, and shuts them out."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from registry import auditing
+from registry.models import ApiToken, Role, User
+
+
+@transaction.atomic
+def add_person(name: str, role: Role | str) -> User:
+    """A person without a password: they come in by a link and may set one themselves."""
+    person = User.objects.create_user(name, role=role)
+    auditing.note("add", person, summary=f"as {person.role}")
+    return person
+
+
+@transaction.atomic
+def change_role(person: User, role: Role | str) -> None:
+    before, person.role = person.role, role
+    person.save(update_fields=["role"])
+    auditing.note("edit", person, changes={"role": (before, str(role))})
+
+
+@transaction.atomic
+def let_in(person: User, allowed: bool) -> None:
+    """Whether they may come in; who may not is signed out at once, and so are the tokens they made."""
+    person.is_active = allowed
+    person.save(update_fields=["is_active"])
+    auditing.note("enable" if allowed else "disable", person)
+
+
+@transaction.atomic
+def issue_token(name: str, role: Role | str, made_by: User | None = None) -> tuple[ApiToken, str]:
+    """A new token and its secret, which is shown once and cannot be read again."""
+    token, secret = ApiToken.issue(name, role, created_by=made_by)
+    auditing.note("add", token, summary=f"as {token.role}")
+    return token, secret
+
+
+@transaction.atomic
+def revoke_token(token: ApiToken) -> None:
+    """Shuts out what used it, at once and for good."""
+    token.revoke()
+    auditing.note("revoke", token)
