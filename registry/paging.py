@@ -11,6 +11,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.signing import BadSignature, Signer
 from django.db.models import F, Field, Model, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.functions import Coalesce
 
 M = TypeVar("M", bound=Model)
 
@@ -28,16 +29,26 @@ class Page(Generic[M]):
 
 
 def page(
-    queryset: QuerySet[M], *, sort: str, reverse: bool, cursor: str | None, limit: int, columns: Mapping[str, str]
+    queryset: QuerySet[M],
+    *,
+    sort: str,
+    reverse: bool,
+    cursor: str | None,
+    limit: int,
+    columns: Mapping[str, str],
+    total: int | None = None,
+    shown: QuerySet[M] | None = None,
 ) -> Page[M]:
     """At most `limit` rows of `queryset` from `cursor` on, in the order of `columns[sort]` and then of the keys.
 
     `columns` maps the names people sort by to field paths or annotations. Unknown values (NULL) come last, also in
-    reverse. Takes three queries plus the prefetches. An unknown `sort` or a bad cursor is a ValueError for people.
+    reverse. `shown` is how the rows are read, without the conditions of `queryset`, which need not be tried twice.
+    Takes one query plus the prefetches, and one that counts unless `total` is known. An unknown `sort` or a bad cursor
+    is a ValueError for people.
     """
     if sort not in columns:
         raise ValueError(f"Cannot sort by {sort!r}; use one of: {', '.join(columns)}.")
-    order = _Order(queryset, sort, columns[sort], reverse)
+    order = _Order(queryset, queryset if shown is None else shown, sort, columns[sort], reverse)
     mark = order.read(cursor) if cursor else None
     rows = order.rows(mark, limit + 1)
     if mark and mark.backwards and len(rows) <= limit:
@@ -47,17 +58,11 @@ def page(
     if backwards:
         rows.reverse()
     return Page(
-        items=_fetched(queryset, [pk for pk, _ in rows]),
+        items=rows,
         next=order.cursor(rows[-1], backwards=False) if rows and (more or backwards) else None,
         previous=order.cursor(rows[0], backwards=True) if rows and mark else None,
-        total=queryset.count(),
+        total=queryset.count() if total is None else total,
     )
-
-
-def _fetched(queryset: QuerySet[M], keys: list[Any]) -> list[M]:
-    """The rows with these keys in this order: what a list adds to each row is computed for these rows only."""
-    found = {row.pk: row for row in queryset.filter(pk__in=keys).order_by()} if keys else {}
-    return [found[key] for key in keys if key in found]
 
 
 @dataclass(frozen=True)
@@ -72,21 +77,29 @@ class _Mark:
 class _Order(Generic[M]):
     """One order of one list."""
 
-    def __init__(self, queryset: QuerySet[M], sort: str, path: str, reverse: bool) -> None:
-        self.queryset = queryset.annotate(_sort=F(path))
+    def __init__(self, queryset: QuerySet[M], shown: QuerySet[M], sort: str, path: str, reverse: bool) -> None:
+        self.queryset, self.shown = queryset.annotate(_sort=F(path)), shown.annotate(_sort=F(path))
         self.field: Field[Any, Any] = self.queryset.query.annotations["_sort"].output_field
         self.nullable = _nullable(queryset, path)
         self.reverse = reverse
         self.name = f"{queryset.model._meta.label_lower} {sort} {int(reverse)}"
 
-    def rows(self, mark: _Mark | None, count: int) -> list[tuple[Any, Any]]:
-        """Keys and sorted values of the `count` rows after `mark`, or before it when it looks backwards."""
+    def rows(self, mark: _Mark | None, count: int) -> list[M]:
+        """The `count` rows after `mark`, or before it when it looks backwards.
+
+        The keys are found in a query inside the query: what a list adds to each row is computed for these rows only.
+        """
         backwards = mark is not None and mark.backwards
         down = self.reverse != backwards
-        nulls = {"nulls_first" if backwards else "nulls_last": True} if self.nullable else {}
-        column = F("_sort").desc(**nulls) if down else F("_sort").asc(**nulls)
         rows = self.queryset.filter(self._beyond(mark, down)) if mark else self.queryset
-        return list(rows.order_by(column, "-pk" if down else "pk").values_list("pk", "_sort")[:count])
+        keys = rows.order_by(*self._by(F("_sort"), down, backwards)).values("pk")[:count]
+        # the same order in a form that no index answers: these few rows are looked up by their keys
+        order = self._by(Coalesce(F("_sort"), F("_sort")), down, backwards)
+        return list(self.shown.filter(pk__in=keys).order_by(*order))
+
+    def _by(self, column: Any, down: bool, backwards: bool) -> tuple[Any, str]:
+        nulls = {"nulls_first" if backwards else "nulls_last": True} if self.nullable else {}
+        return (column.desc(**nulls), "-pk") if down else (column.asc(**nulls), "pk")
 
     def _beyond(self, mark: _Mark, down: bool) -> Q:
         side = "lt" if down else "gt"
@@ -99,10 +112,10 @@ class _Order(Generic[M]):
             return Q(**{f"_sort__{side}e": mark.value}) & beyond
         return beyond if mark.backwards else beyond | Q(_sort__isnull=True)
 
-    def cursor(self, row: tuple[Any, Any], *, backwards: bool) -> str:
-        pk, value = row
+    def cursor(self, row: M, *, backwards: bool) -> str:
+        value = vars(row)["_sort"]
         told = value.isoformat() if isinstance(value, datetime) else value
-        return _signer.sign_object([self.name, int(backwards), pk, told], compress=True)
+        return _signer.sign_object([self.name, int(backwards), row.pk, told], compress=True)
 
     def read(self, cursor: str) -> _Mark:
         try:

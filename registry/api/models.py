@@ -2,182 +2,123 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal
 
-from django.db.models import F, Prefetch, Q
+from django.http import HttpResponse
 from ninja import Query, Router, Status
-from ninja.errors import HttpError
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
+from registry import editing, filters, suggesting, tallying
 from registry.api.access import Request, operation
-from registry.api.fields import Id, Text
-from registry.api.lists import Items, Listing, found, listed
+from registry.api.fields import MAX_INT64, NO_NUL, Body, Id, Name, Text
+from registry.api.lists import Items, Listing, as_answer, found, listed
+from registry.api.model_shapes import ModelShape, rows
+from registry.api.problems import conflicts
 from registry.api.registries import registry_named
+from registry.filtering import filtered
 from registry.models import LanguageModel, Role
-from registry.models.language_model import CheckStatus, LanguageModelQuerySet
 from registry.models.registry import DEFAULT
+from registry.ordering import SORTS, sortable
+
+__all__ = ["ModelShape", "router", "rows"]
 
 router = Router(tags=["models"])
 
-COLUMNS = {
-    "name": "name",
-    "key": "key",
-    "size": "size_bytes",
-    "ctx": "tested_context",
-    "declared": "declared_context",
-    "date": "last_tested",
-    "status": "test_status",
-    "speed": "tokens_per_second",
-    "params": "parameter_count",
-    "type": "type",
-    "state": "state",
-    "server": "server__name",
-    "added": "added",
-}
+
+def _readable(text: str) -> str:
+    try:
+        filters.parse(text)
+    except filters.BadFilter as bad:
+        raise PydanticCustomError("filter", "{text}", {"text": str(bad).rstrip(".")}) from bad
+    return text
 
 
-class Metrics(BaseModel):
-    """What the last test measured."""
-
-    avg_tokens_per_second: float | None
-    peak_memory_mb: int | None
-    load_time_seconds: float | None
-    ttft_seconds: float | None
-    test_duration: float | None
-
-
-class LoadedCopy(BaseModel):
-    """One loaded copy of a model and the context length in force there."""
-
-    id: str
-    context_length: int | None
-
-
-class ModelShape(BaseModel):
-    """A model as a server offers it; null means unknown. `public_id` is its name in commands and files."""
-
-    id: int
-    public_id: str
-    key: str
-    variant: str | None
-    server: int | None
-    server_name: str | None
-    registry: str
-    name: str
-    publisher: str | None
-    description: str | None
-    type: str | None
-    type_derived: bool
-    architecture: str | None
-    parameters: str | None
-    parameters_derived: bool
-    parameter_count: int | None
-    quantization: str | None
-    bits_per_weight: float | None
-    size_bytes: int | None
-    format: str | None
-    vision: bool | None
-    tool_use: bool | None
-    reasoning_options: list[Any]
-    declared_context: int | None
-    tested_context: int | None
-    usable_context: int | None
-    test_status: str
-    test_verdict: str | None
-    last_tested: datetime | None
-    test_iterations: int | None
-    stale: bool
-    stale_reason: str | None
-    missing: bool
-    state: str
-    instances: list[LoadedCopy]
-    tags: list[str]
-    groups: list[str]
-    performance_metrics: Metrics | None
-    usage_stats: dict[str, Any] | None
-    source: str
-    added: datetime
-    updated: datetime
-    last_seen: datetime | None
-
-    @classmethod
-    def of(cls, model: LanguageModel) -> ModelShape:
-        """From a row of `rows()`."""
-        plain = {name: getattr(model, name) for name in _PLAIN}
-        told = {name: getattr(model, name) or None for name in _TOLD}
-        row = cast(Any, model)  # with what `rows()` adds
-        derived = {
-            "id": model.pk,
-            "server": model.server_id,
-            "server_name": model.server.name if model.server else None,
-            "registry": row.registry_name,
-            "instances": [LoadedCopy(id=copy.instance_id, context_length=copy.context_length) for copy in row.copies],
-            "tags": [tag.name for tag in row.labels],
-            "groups": [],
-            "performance_metrics": _metrics(model),
-            "usage_stats": None,
-        }
-        return cls.model_validate(plain | told | derived)
-
-
-# texts that are empty in the table where LM Studio did not tell them
-_TOLD = (
-    *("variant", "publisher", "description", "type", "architecture", "parameters"),
-    *("quantization", "format", "test_verdict", "stale_reason"),
-)
-_DERIVED = (
-    *("id", "server", "server_name", "registry", "instances", "tags", "groups"),
-    *("performance_metrics", "usage_stats"),
-)
-_PLAIN = tuple(name for name in ModelShape.model_fields if name not in (*_TOLD, *_DERIVED))
-
-
-def _metrics(model: LanguageModel) -> Metrics | None:
-    peak = model.peak_memory_bytes
-    metrics = Metrics(
-        avg_tokens_per_second=model.tokens_per_second,
-        peak_memory_mb=None if peak is None else round(peak / 2**20),
-        load_time_seconds=model.load_seconds,
-        ttft_seconds=model.ttft_seconds,
-        test_duration=model.test_duration,
-    )
-    return metrics if any(value is not None for value in metrics.model_dump().values()) else None
+Typed = Annotated[str, Field(max_length=filters.LONGEST, pattern=NO_NUL)]
+Filter = Annotated[
+    Typed,
+    AfterValidator(_readable),
+    Field(description="`status:tested,size:>5GB,tag:llama,chat`, or words that the name or key contains"),
+]
 
 
 class ModelsWanted(Listing):
     """Filters and order of the list of models."""
 
     registry: Text = DEFAULT
-    filter: Annotated[Text, Field(description="words that the name or key contains")] = ""
+    filter: Filter = ""
     key: Annotated[Text | None, Field(description="`key`, `server/key` or `server/key@variant`")] = None
-    sort: Annotated[str, Field(json_schema_extra={"enum": list(COLUMNS)}, max_length=20)] = "name"
+    sort: Annotated[str, Field(json_schema_extra={"enum": list(SORTS)}, max_length=20)] = "name"
     reverse: bool = False
 
 
-def rows() -> LanguageModelQuerySet:
-    """Models with all that `ModelShape` shows, in a fixed number of queries."""
-    # lists instead of managers: of 1,000 models the page takes a third less time
-    related = (Prefetch("tags", to_attr="labels"), Prefetch("instances", to_attr="copies"))
-    models = LanguageModel.objects.select_related("server").with_public_id()
-    return models.annotate(registry_name=F("registry__name")).prefetch_related(*related)
+Long = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]
+Fact = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
+Size = Annotated[int, Field(ge=0, le=MAX_INT64)]
+TypeName = Literal["chat", "code", "completion", "embedding", "vision"]
 
 
-def matching(models: LanguageModelQuerySet, text: str) -> LanguageModelQuerySet:
-    """The models whose name or key contains every word of `text`."""
-    for word in text.split():
-        models = models.filter(Q(name__icontains=word) | Q(key__icontains=word))
-    return models
+class EditedModel(Body):
+    """What changes of a model; null makes a fact unknown."""
+
+    name: Annotated[Fact, Field(min_length=1)] = ""
+    description: Long | None = None
+    type: TypeName | None = None
+    architecture: Annotated[Fact, Field(max_length=200)] | None = None
+    parameters: Annotated[Fact, Field(max_length=50)] | None = None
+    quantization: Annotated[Fact, Field(max_length=100)] | None = None
+    size_bytes: Size | None = None
+    declared_context: Size | None = None
+    notes: Long | None = None
+    favourite: bool = False
+    pinned: bool = False
+
+
+class NewModel(EditedModel):
+    """A model that no server offers."""
+
+    key: Annotated[Fact, Field(min_length=1)]
+    registry: Text = DEFAULT
+    variant: Fact = ""
+    publisher: Fact | None = None
+    vision: bool | None = None
+    tool_use: bool | None = None
+    tags: Annotated[list[Name], Field(max_length=100)] = []
 
 
 @operation(router.get, "", role=Role.VIEWER, answers=Items[ModelShape], also=(404,))
-def list_models(request: Request, wanted: Query[ModelsWanted]) -> Items[ModelShape]:
+def list_models(request: Request, wanted: Query[ModelsWanted]) -> HttpResponse:
     """Models of one registry."""
-    models = rows().filter(registry=registry_named(wanted.registry))
+    models = LanguageModel.objects.filter(registry=registry_named(wanted.registry))
     if wanted.key is not None:
         models = models.named(wanted.key)
-    models = matching(models, wanted.filter)
-    return listed(ModelShape, models, wanted, sort=wanted.sort, reverse=wanted.reverse, columns=COLUMNS)
+    models, shown = (sortable(each, wanted.sort) for each in (filtered(models, wanted.filter), rows()))
+    order: Any = {"sort": wanted.sort, "reverse": wanted.reverse, "columns": SORTS}
+    return as_answer(listed(ModelShape, models, wanted, **order, shown=shown))
+
+
+class Hint(BaseModel):
+    """A piece that can be written where the filter ends, what it means, and the whole filter with it."""
+
+    insert: str
+    meaning: str
+    text: str
+
+
+class Hints(BaseModel):
+    """What can follow a filter that is being typed: what is written now, what can be, and the keys not used yet."""
+
+    title: str
+    items: list[Hint]
+    keys: list[str]
+
+
+@operation(router.get, "/suggest", role=Role.VIEWER, answers=Hints, also=(404,))
+def suggest(request: Request, filter: Typed = "", registry: Text = DEFAULT) -> Hints:
+    """What can be written next in a filter, whether or not it can be read already."""
+    hints = suggesting.suggest(filter, tallying.known_values(registry_named(registry)))
+    items = [Hint(insert=each.insert, meaning=each.meaning, text=each.text) for each in hints.items]
+    return Hints(title=hints.title, items=items, keys=list(hints.keys))
 
 
 @operation(router.get, "/{int:id}", role=Role.VIEWER, answers=ModelShape)
@@ -186,13 +127,33 @@ def get_model(request: Request, id: Id) -> ModelShape:
     return ModelShape.of(found(rows(), "model", pk=id))
 
 
+@operation(router.post, "", role=Role.ADMIN, answers=ModelShape, status=201, also=(404, 409))
+def add_model(request: Request, new: NewModel) -> Status[ModelShape]:
+    """Adds a custom model: one that no server offers."""
+    fields = new.model_dump(exclude={"registry"}, exclude_unset=True)
+    with conflicts():
+        model = editing.add_custom(registry_named(new.registry), fields)
+    return Status(201, ModelShape.of(rows().get(pk=model.pk)))
+
+
+@operation(router.patch, "/{int:id}", role=Role.OPERATOR, answers=ModelShape, also=(409,))
+def edit_model(request: Request, id: Id, body: EditedModel) -> ModelShape:
+    """Sets notes and marks, and what a person knows better; scans leave those facts alone from then on.
+
+    Size and declared context can be set for custom models only.
+    """
+    model = found(LanguageModel.objects.all(), "model", pk=id)
+    with conflicts():
+        editing.edit(model, **body.model_dump(exclude_unset=True))
+    return ModelShape.of(rows().get(pk=id))
+
+
 @operation(router.delete, "/{int:id}", role=Role.ADMIN, answers=None, status=204, also=(409,))
 def delete_model(request: Request, id: Id) -> Status[None]:
-    """Forgets a model that its server no longer offers, or one added by hand, with its test results."""
-    model = found(rows(), "model", pk=id)
-    if model.server is not None and not model.missing:
-        raise HttpError(409, f"{model.key} is on server {model.server.name}; the next scan would bring it back.")
-    if model.test_status == CheckStatus.TESTING:
-        raise HttpError(409, f"{model.key} is being tested; cancel the test first.")
-    model.delete()
+    """Forgets a model that its server no longer offers, or a custom one, with its test results.
+
+    A snapshot of the registry is taken before.
+    """
+    with conflicts():
+        editing.forget([found(LanguageModel.objects.all(), "model", pk=id)])
     return Status(204, None)

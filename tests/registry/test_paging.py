@@ -141,15 +141,16 @@ def test_an_unknown_column_is_refused_with_those_there_are() -> None:
 
 def test_queries_do_not_grow_with_rows(django_assert_num_queries: Any) -> None:
     fill(list(range(60)))
-    with django_assert_num_queries(5):  # keys, rows, tags, instances, count
+    with django_assert_num_queries(4):  # rows, tags, instances, count
         assert len(take(limit=50).items) == 50
 
 
 def test_an_indexed_order_is_read_from_the_index(django_assert_max_num_queries: Any) -> None:
     fill(list(range(6)))
     cursor = take(sort="name").next
-    with django_assert_max_num_queries(5) as captured:
+    with django_assert_max_num_queries(4) as captured:
         take(cursor, sort="name")
     assert isinstance(captured, CaptureQueriesContext)
-    assert ">=" in captured[0]["sql"]
-    assert "COUNT" not in captured[0]["sql"]  # what a list adds is not computed for rows that are not shown
+    keys = captured[0]["sql"].split(" IN (SELECT ")[1]
+    assert ">=" in keys
+    assert "COUNT" not in keys  # what a list adds is not computed for rows that are not shown

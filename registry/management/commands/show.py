@@ -7,8 +7,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.table import Table
 
+from registry import contents
+from registry.documents.native import native_model
 from registry.management.base import OwnCommand, add_registry_option, model_named, registry_named
-from registry.native import model_as_dict
+from registry.models import LanguageModel
 
 
 class Command(OwnCommand):
@@ -19,12 +21,7 @@ class Command(OwnCommand):
         add_registry_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        model = model_named(options["model"], registry_named(options["registry"]))
-        facts = model_as_dict(model)
-        facts["instances"] = [
-            {"id": copy.instance_id, "context_length": copy.context_length, **copy.options}
-            for copy in model.instances.all()
-        ]
+        facts = everything_about(model_named(options["model"], registry_named(options["registry"])))
         if options["json"]:
             self.print_json(facts)
             return
@@ -32,6 +29,28 @@ class Command(OwnCommand):
         for name, value in _flat(facts):
             table.add_row(name, _shown(value))
         self.console.print(table)
+
+
+def everything_about(model: LanguageModel) -> dict[str, Any]:
+    """The native structure of one model, and beside it what is true only now or only here."""
+    alone = LanguageModel.objects.filter(pk=model.pk)
+    content = contents.content_of(model.registry, models=alone)
+    ((identity, fields),) = content.models.items()
+    told = native_model(model.public_id, identity, fields, content.servers.get(identity.server, {}))
+    groups = model.groups.order_by("name").values_list("name", flat=True)
+    return told | {
+        "test_status": model.test_status,
+        "state": model.state,
+        "last_seen": model.last_seen,
+        "groups": list(groups),
+        "tag_details": [
+            {"name": tag.name, "family": tag.family, "reason": tag.reason or None} for tag in model.tags.all()
+        ],
+        "instances": [
+            {"id": copy.instance_id, "context_length": copy.context_length, **copy.options}
+            for copy in model.instances.all()
+        ],
+    }
 
 
 def _flat(facts: dict[str, Any]) -> list[tuple[str, Any]]:

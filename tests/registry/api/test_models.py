@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from registry.models import Instance, LanguageModel, Registry, Role
+from registry.models import Group, Instance, LanguageModel, Registry, Role
 from registry.models.language_model import CheckStatus
+from registry.ordering import SORTS
 from tests.api_clients import ApiClient
 from tests.builders import make_model, make_server
 
@@ -90,6 +92,53 @@ def test_a_filter_finds_every_word_in_name_or_key(viewer: ApiClient) -> None:
     assert keys(viewer.read("/api/models", filter="8B qwen")) == ["qwen3-8b"]
 
 
+def test_a_filter_may_be_any_of_the_language(viewer: ApiClient) -> None:
+    make_model(key="a", size_bytes=6 * 10**9, test_status="tested", tags=("Coding",))
+    make_model(key="b", size_bytes=4 * 10**9, test_status="tested", tags=("Coding",))
+    make_model(key="c", size_bytes=6 * 10**9, test_status="tested")
+    shown = viewer.read("/api/models", filter="status:tested,size:>5GB,tag:coding,chat")
+    assert (keys(shown), shown["total"]) == (["a"], 1)
+
+
+@pytest.mark.parametrize("text", ["size:>5XB", "colour:red", "a,", 'tag:"', "x" * 2001])
+def test_a_bad_filter_is_422_at_its_place(viewer: ApiClient, text: str) -> None:
+    answer = viewer.get("/api/models", {"filter": text})
+    assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "query.filter")
+
+
+def test_a_bad_filter_says_what_is_allowed(viewer: ApiClient) -> None:
+    detail = viewer.get("/api/models", {"filter": "status:done"}).json()["detail"]
+    assert detail == "query.filter: status:done: status is one of tested, untested, testing, failed."
+
+
+def test_what_people_added_and_why_a_tag_is_there_are_shown(viewer: ApiClient) -> None:
+    model = make_model(notes="good at lists", favourite=True, pinned=True, tags=("mine", "8b"))
+    model.tags.create(name="8b", family="size", reason="8 B parameters")
+    Group.objects.create(registry=model.registry, name="daily").members.create(model=model, position=0)
+    shown = viewer.read(f"/api/models/{model.pk}")
+    assert (shown["tags"], shown["groups"], shown["notes"]) == (["8b", "mine"], ["daily"], "good at lists")
+    assert shown["favourite"] is shown["pinned"] is True
+    assert {"name": "8b", "family": "size", "reason": "8 B parameters"} in shown["tag_details"]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_column_sorts_in_both_directions_with_unknown_values_last(viewer: ApiClient, sort: str) -> None:
+    server = make_server(name="shelf")
+    nothing: dict[str, Any] = {"type": "", "size_bytes": None, "declared_context": None}
+    known: dict[str, Any] = {
+        "architecture": "llama", "quantization": "Q4", "test_verdict": "verified", "tested_context": 1,
+        "usable_context": 1, "tokens_per_second": 1.0, "peak_memory_bytes": 1, "parameter_count": 1,
+        "last_tested": timezone.now(),
+    }  # fmt: skip
+    make_model(key="a", server=server, **known)
+    LanguageModel.objects.filter(pk=make_model(key="b", **nothing).pk).update(server=None)
+    forward = viewer.read("/api/models", sort=sort, limit=1)
+    back = viewer.read("/api/models", sort=sort, reverse=True, limit=1)
+    always_known = sort in ("name", "key", "status", "state", "added", "updated")
+    assert (keys(forward), keys(back)) == (["a"], ["b"] if always_known else ["a"])
+    assert keys(viewer.read("/api/models", sort=sort, limit=1, cursor=forward["next"])) == ["b"]
+
+
 @pytest.mark.parametrize(("sort", "expected"), [("size", ["b", "c", "a"]), ("name", ["a", "b", "c"])])
 def test_models_are_sorted_with_unknown_values_last(viewer: ApiClient, sort: str, expected: list[str]) -> None:
     server = make_server()
@@ -132,7 +181,7 @@ def test_queries_do_not_grow_with_models(viewer: ApiClient, django_assert_num_qu
     server = make_server()
     for _ in range(30):
         make_model(server=server)
-    with django_assert_num_queries(7):  # token, registry, keys, rows, tags, instances, count
+    with django_assert_num_queries(8):  # token, registry, rows, count, servers, tags, groups, instances
         assert len(viewer.read("/api/models")["items"]) == 30
 
 
@@ -148,3 +197,73 @@ def test_a_model_that_is_nowhere_can_be_deleted(fields: dict[str, Any]) -> None:
 def test_a_model_that_is_there_or_in_a_test_stays(fields: dict[str, Any]) -> None:
     model = make_model(**fields)
     assert ApiClient().send("DELETE", f"/api/models/{model.pk}").status_code == 409
+
+
+def test_a_custom_model_is_added_with_its_facts_and_tags() -> None:
+    body = {"key": "my/llama", "name": "My Llama", "size_bytes": 7 * 2**30, "parameters": "7B", "type": "chat",
+            "declared_context": 4096, "tags": ["mine"], "notes": "ours", "favourite": True}  # fmt: skip
+    answer = ApiClient().send("POST", "/api/models", body)
+    assert answer.status_code == 201, answer.content
+    shown = answer.json()
+    assert {name: shown[name] for name in body if name != "tags"} == {
+        name: body[name] for name in body if name != "tags"
+    }
+    assert ("mine" in shown["tags"], shown["server"], shown["parameter_count"]) == (True, None, 7 * 10**9)
+
+
+def test_a_second_custom_model_of_the_same_key_is_409() -> None:
+    ApiClient().send("POST", "/api/models", {"key": "twice"})
+    answer = ApiClient().send("POST", "/api/models", {"key": "twice"})
+    assert (answer.status_code, "There is a model twice" in answer.json()["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"key": ""}, {"key": "a", "type": "singer"}, {"key": "a", "size_bytes": -1}, {"key": "a\0"}, {"key": 1}],
+)
+def test_a_custom_model_with_a_bad_field_is_422(body: dict[str, Any]) -> None:
+    assert ApiClient().send("POST", "/api/models", body).status_code == 422
+    assert not LanguageModel.objects.exists()
+
+
+def test_an_operator_sets_notes_marks_and_facts() -> None:
+    model = make_model()
+    changes = {"notes": "slow", "favourite": True, "pinned": True, "name": "Better name", "type": "code"}
+    answer = ApiClient(Role.OPERATOR).send("PATCH", f"/api/models/{model.pk}", changes)
+    assert answer.status_code == 200, answer.content
+    shown = answer.json()
+    assert {name: shown[name] for name in changes} == changes
+    assert shown["edited"] == ["name", "type"]
+
+
+def test_null_makes_a_fact_unknown_and_what_is_not_sent_stays() -> None:
+    model = make_model(architecture="llama", notes="kept")
+    shown = ApiClient().send("PATCH", f"/api/models/{model.pk}", {"architecture": None, "type": None}).json()
+    assert (shown["architecture"], shown["type"], shown["notes"]) == (None, None, "kept")
+
+
+def test_the_size_of_a_servers_model_cannot_be_set() -> None:
+    answer = ApiClient().send("PATCH", f"/api/models/{make_model().pk}", {"size_bytes": 5})
+    assert (answer.status_code, "only models added by hand" in answer.json()["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "role"), [("POST", Role.OPERATOR), ("PATCH", Role.VIEWER), ("DELETE", Role.OPERATOR)]
+)
+def test_a_role_below_what_an_operation_takes_is_403(method: str, role: Role) -> None:
+    path = "/api/models" if method == "POST" else f"/api/models/{make_model().pk}"
+    assert ApiClient(role).send(method, path, {"key": "a"} if method == "POST" else None).status_code == 403
+
+
+def test_suggestions_follow_what_is_typed(viewer: ApiClient) -> None:
+    make_model(tags=("coding",))
+    told = viewer.read("/api/models/suggest", filter="status:tested,tag:c")
+    assert told["items"] == [{"insert": "tag:coding", "meaning": "", "text": "status:tested,tag:coding"}]
+    assert "status" not in told["keys"]
+
+
+@pytest.mark.parametrize(
+    "field", [{"key": "a\x1b"}, {"tags": ["a\nb", "  "]}, {"name": "\u202e"}, {"size_bytes": 2**63 - 1}]
+)
+def test_odd_texts_and_large_numbers_are_taken_or_422(field: dict[str, Any]) -> None:
+    assert ApiClient().send("POST", "/api/models", {"key": "odd"} | field).status_code in (201, 422)

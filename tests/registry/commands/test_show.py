@@ -8,7 +8,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from registry.models import Instance
+from registry.models import Group, Instance
 from tests.builders import make_model, make_server
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -36,9 +36,19 @@ def test_everything_about_a_model_is_shown() -> None:
     text = show("qwen")
     for name, value in (
         ("tested context", "65,536"), ("avg tokens per second", "41.50"), ("last tested", "unknown"),
-        ("missing", "no"), ("tags", "none"), ("instances", "id=qwen:2 context_length=4096 parallel=4"),
+        ("missing", "no"), ("groups", "none"), ("state", "unloaded"),
+        ("instances", "id=qwen:2 context_length=4096 parallel=4"),
     ):  # fmt: skip
         assert any(line.split() == f"{name} {value}".split() for line in text.splitlines()), name
+
+
+def test_a_model_tells_its_groups_notes_and_why_it_has_its_tags() -> None:
+    model = make_model(key="qwen", notes="fast enough", favourite=True)
+    model.tags.create(name="tiny", family="size", reason="135 M parameters")
+    Group.objects.create(registry=model.registry, name="daily").members.create(model=model, position=0)
+    told = json.loads(show("qwen", "--json"))
+    assert (told["groups"], told["notes"], told["favourite"]) == (["daily"], "fast enough", True)
+    assert told["tag_details"] == [{"name": "tiny", "family": "size", "reason": "135 M parameters"}]
 
 
 def test_json_holds_the_same() -> None:
