@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from registry import facts
+from registry import facts, tagging
 from registry.lmstudio.wire import Listing, ReportedInstance, ReportedModel
 from registry.models import Instance, LanguageModel, Scan
 from registry.models.language_model import State
@@ -29,6 +29,7 @@ def merge(scan: Scan, listing: Listing) -> None:
     """Writes the models and instances of one server in a fixed number of bulk statements.
 
     A model that is gone is marked missing, never deleted. A changed size or variant makes its test result stale.
+    Automatic tags follow from the facts as they are then.
     """
     known = list(LanguageModel.objects.filter(registry=scan.registry, server=scan.server))
     before = {model.pk: _written(model) for model in known}
@@ -49,7 +50,10 @@ def merge(scan: Scan, listing: Listing) -> None:
     seen = [model.pk for model, _ in pairs]
     for start in range(0, len(seen), BATCH):
         LanguageModel.objects.filter(pk__in=seen[start : start + BATCH]).update(last_seen=timezone.now())
+    tagging.derive_tags(model for model, _ in pairs)
     _write_instances(scan, listing, pairs)
+    if scan.added or scan.changed or scan.missing:
+        scan.registry.touch()
 
 
 def _written(model: LanguageModel) -> list[Any]:
@@ -104,6 +108,8 @@ def _told(fresh: dict[str, Any], model: LanguageModel, reported: ReportedModel, 
     """The facts to take over: an older API leaves some out, and what is not told does not erase what was known."""
     untold = {name for name, value in fresh.items() if value in (None, "", [])}
     untold &= set(FACTS if api == "v0" else KEPT_WHEN_UNTOLD)
+    for name in model.edited:  # a person knows better
+        untold |= {*facts.TOGETHER.get(name, (name,))}
     if model.name and not reported.display_name:
         untold.add("name")
     if model.parameters and not model.parameters_derived and not reported.params_string:
@@ -120,6 +126,7 @@ def _note_changes(scan: Scan, model: LanguageModel, fresh: dict[str, Any], repor
         changes["variant"] = [model.variant, reported.variant]
     if changes:
         scan.changed.append({"key": model.key, "fields": changes})
+        model.updated = timezone.now()
     if model.last_tested and (reason := _why_stale(changes)):
         model.stale, model.stale_reason = True, reason
 
@@ -137,7 +144,6 @@ def _take_over(model: LanguageModel, fresh: dict[str, Any], reported: ReportedMo
         setattr(model, name, value)
     model.variant = reported.variant or model.variant
     model.missing = False
-    model.updated = timezone.now()
     if reported.instances:
         model.state = State.LOADED
     elif model.state in (State.LOADED, State.ACTIVE):

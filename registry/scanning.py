@@ -83,7 +83,8 @@ def run(held: Claim) -> None:
         raise JobFailed(str(error)) from error
     held.say(0.5, f"{len(listing.models):,} models found; merging")
     with held.fence():
-        # two scans of one server at once take turns here
+        # two scans of one server at once take turns here, and so do scans and other writers of the registry
+        Registry.objects.filter(pk=scan.registry.pk).update(last_scan=timezone.now())
         if not Server.objects.select_for_update().filter(pk=scan.server.pk).exists():
             raise JobFailed("the server was deleted meanwhile; its answer is dropped")
         merging_scan.merge(scan, listing)

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from registry import announcing
+from registry import announcing, tagging
 from registry.claims import Claim
 from registry.models import LanguageModel, Server
 from registry.models.language_model import CheckStatus
@@ -19,10 +19,12 @@ def conclude(held: Claim, test: ContextTest, winner: Probe | None, problems: lis
     _sum_up(held, test, winner)
     model = test.model
     with held.fence():
+        model.registry.touch()  # first: other writers of the registry hold its row before those of its models
         test.save()
         _write_on(model, test)
         _notice_change(model)
         model.save(update_fields=_fields(test))
+        tagging.derive_tags(LanguageModel.objects.filter(pk=model.pk))
     _teach(test)
     held.write(message=sentence(test) + ("; " + NOT_PUT_BACK + "; ".join(problems) if problems else ""))
     announcing.announce("model", model.pk)
@@ -100,4 +102,5 @@ def forget_testing(model: LanguageModel) -> None:
     failed = model.last_tested is not None and not model.tested_context
     status = CheckStatus.FAILED if failed else known
     LanguageModel.objects.filter(pk=model.pk, test_status=CheckStatus.TESTING).update(test_status=status)
+    model.registry.touch()
     announcing.announce("model", model.pk)

@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from registry.admin import jobs, language_models, people, servers
+from registry.admin import audit_events, groups, jobs, language_models, people, profiles, servers, snapshots, tags
 
-__all__ = ["jobs", "language_models", "people", "servers"]
+__all__ = ["audit_events", "groups", "jobs", "language_models", "people", "profiles", "servers", "snapshots", "tags"]
 
 admin.site.site_header = admin.site.site_title = "LMStrix"
 admin.site.index_title = "All tables"

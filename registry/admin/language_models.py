@@ -8,7 +8,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from registry.admin.bases import Admin, NotAdded, ReadOnly
-from registry.models import Instance, LanguageModel, Registry, Tag
+from registry.admin.tags import AutomaticTags, CustomTags, save_tags
+from registry.models import Instance, LanguageModel, Registry
 
 
 @admin.register(Registry)
@@ -32,17 +33,13 @@ class LanguageModelAdmin(NotAdded, Admin[LanguageModel]):
     show_full_result_count = False
     list_per_page = 50
     editable = ("name", "description", "notes", "favourite", "pinned")
+    inlines = (CustomTags, AutomaticTags)
 
     def get_readonly_fields(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
         return [field.name for field in LanguageModel._meta.fields if field.name not in self.editable]
 
-
-@admin.register(Tag)
-class TagAdmin(Admin[Tag]):
-    list_display = ("name", "model", "family", "reason")
-    list_filter = ("family",)
-    list_select_related = ("model",)
-    search_fields = ("name", "model__key")
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        save_tags(form.instance, formset)
 
 
 @admin.register(Instance)
