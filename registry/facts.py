@@ -9,6 +9,11 @@ CODE_WORDS = re.compile(r"(?<![a-z])(code|coder|codellama|starcoder|codestral|de
 CHAT_WORDS = re.compile(r"(?<![a-z])(instruct|chat|it|assistant|thinking|reasoning)(?![a-z])")
 BASE_WORDS = re.compile(r"(?<![a-z])(base|pt|pretrained|completion)(?![a-z])")
 SIZE_WORD = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)\s?([mbt])(?![a-z0-9])")
+# facts that are only told together
+TOGETHER = {
+    "type": ("type", "type_derived"),
+    "parameters": ("parameters", "parameters_derived", "parameter_count"),
+}
 UNITS = {"m": 10**6, "b": 10**9, "t": 10**12}
 
 

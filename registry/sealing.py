@@ -18,6 +18,11 @@ def _fernet(secret_key: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived))
 
 
+def installation() -> str:
+    """A short name for this installation, the same in all its processes; it tells nothing of the secret key."""
+    return HKDF(SHA256(), 8, salt=None, info=b"lmstrix installation").derive(settings.SECRET_KEY.encode()).hex()
+
+
 def _box() -> MultiFernet:
     return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
 

@@ -7,4 +7,4 @@ class TestingConfig(AppConfig):
     name = "testing"
 
     def ready(self) -> None:
-        from testing import searching  # noqa: F401  (makes its kind of job known)
+        from testing import documenting, searching  # noqa: F401  (make their lists and their kind of job known)

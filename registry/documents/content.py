@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
 from typing import Any, NamedTuple
 
 VERSION = "1.0"
@@ -22,7 +26,8 @@ RESULTS = (
 USAGE = ("opening_balance",)
 PARTS = {"facts": FACTS, "results": RESULTS, "usage": USAGE}
 
-Fields = dict[str, Any]  # JSON values; a key that is absent was not told, null is "unknown"
+# JSON values. A key that is absent was not told; unknown is null, of a text "", of a list or an object the empty one.
+Fields = dict[str, Any]
 
 
 class ModelId(NamedTuple):
@@ -35,7 +40,7 @@ class ModelId(NamedTuple):
 
 @dataclass
 class Content:
-    """All that a registry holds. Times are ISO 8601 in UTC with Z, sizes bytes, durations seconds.
+    """All that a registry holds. Times are as `iso` writes them, sizes bytes, durations seconds.
 
     servers   by base URL: name, enabled, memory_limit_bytes
     models    by ModelId: the fields of PARTS; `tags` are the custom ones only (the others follow from facts), sorted;
@@ -54,24 +59,59 @@ class Content:
     last_updated: str | None = None
     last_scan: str | None = None
     extra: Fields = field(default_factory=dict)  # fields of a foreign file beside its models
+    ids: dict[ModelId, str] = field(default_factory=dict)  # of a part: the ids that its models have in the whole
 
 
-def public_ids(models: dict[ModelId, Fields], servers: dict[str, Fields]) -> dict[ModelId, str]:
+def iso(moment: datetime | None) -> str | None:
+    """A time as all documents write it: ISO 8601 in UTC with Z; one without a zone is UTC."""
+    if moment is None:
+        return None
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def ids_of(content: Content) -> dict[ModelId, str]:
+    """The id of each model of a content: in the whole that it is a part of, or in itself."""
+    return content.ids or public_ids(content.models, content.servers)
+
+
+def public_ids(models: Mapping[ModelId, Fields], servers: Mapping[str, Fields]) -> dict[ModelId, str]:
     """The shortest of key, server/key, server/key@variant that means only this model; always distinct."""
-    by_key: dict[str, int] = {}
-    by_place: dict[tuple[str, str], int] = {}
-    for server, key, _ in models:
-        by_key[key] = by_key.get(key, 0) + 1
-        by_place[server, key] = by_place.get((server, key), 0) + 1
+    keys = Counter(model.key for model in models)
+    places = Counter((model.server, model.key) for model in models)
     ids = {}
     for model in models:
-        if by_key[model.key] == 1 or not model.server:
+        if keys[model.key] == 1 or not model.server:
             ids[model] = model.key
         else:
-            name = servers.get(model.server, {}).get("name") or model.server
-            suffix = f"@{model.variant}" if by_place[model.server, model.key] > 1 else ""
-            ids[model] = f"{name}/{model.key}{suffix}"
+            suffix = f"@{model.variant}" if places[model.server, model.key] > 1 else ""
+            ids[model] = f"{_name(model, servers)}/{model.key}{suffix}"
+    if len(set(ids.values())) < len(ids):
+        _part(ids, servers)
     return ids
+
+
+def _name(model: ModelId, servers: Mapping[str, Fields]) -> str:
+    return str(servers.get(model.server, {}).get("name") or model.server)
+
+
+def _part(ids: dict[ModelId, str], servers: Mapping[str, Fields]) -> None:
+    """Gives all but one of the models whose ids fell together (slashes in keys and names) a longer one."""
+    taken = Counter(ids.values())
+    # an exact key is looked up first, so the model with that key keeps its id
+    clashing = sorted((name != model.key, model, name) for model, name in ids.items() if taken[name] > 1)
+    kept = set()
+    for _, model, name in clashing:
+        if name in kept:
+            ids[model] = next(longer for longer in _longer(model, servers) if longer not in taken)
+            taken[ids[model]] = 1
+        kept.add(name)
+
+
+def _longer(model: ModelId, servers: Mapping[str, Fields]) -> Iterator[str]:
+    tail = f"{model.key}@{model.variant}"
+    yield from (f"{_name(model, servers)}/{tail}", f"{model.server}/{tail}") if model.server else (tail,)
+    yield from (f"{tail}~{number}" for number in count(2))
 
 
 @dataclass(frozen=True)

@@ -5,39 +5,43 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 MAX_DEPTH = 100
 MAX_VALUES = 2_000_000  # 10,000 models have about 500,000; a value costs up to 72 bytes of memory
 _MAX_DIGITS = 100
+_MAX_WIDE_DIGITS = 400
 _ESCAPE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(u[dD][89a-fA-F])|\\.", re.DOTALL)
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, *, max_values: int = MAX_VALUES, wide: bool = False) -> Any:
     """Parse one JSON text; a ValueError says in words for people what is wrong with it.
 
-    Refused: invalid UTF-8, lone surrogates, NaN and Infinity (also by overflow), integers beyond 64 bits, duplicate
-    keys, nesting deeper than 100, and more than 2,000,000 values.
+    Refused: invalid UTF-8, lone surrogates, NaN and Infinity (also by overflow), integers beyond 64 bits (`wide`: of
+    more than 400 digits), duplicate keys, nesting deeper than 100, and more than 2,000,000 values.
     """
     # Commas and brackets bound the number of values from above, so memory is bounded before anything is built.
     openings = data.count(b"[") + data.count(b"{")
-    if data.count(b",") + openings > MAX_VALUES:
-        raise ValueError(f"it holds more than {MAX_VALUES:,} values")
+    if data.count(b",") + openings > max_values:
+        raise ValueError(f"it holds more than {max_values:,} values")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError("it is not valid UTF-8") from error
     if _has_lone_surrogate(data):
         raise ValueError("it holds half a character (a lone surrogate)")
-    value = _parse(text)
+    value = _parse(text, _wide_int if wide else _int)
     if openings > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
     return value
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, whole: Callable[[str], int]) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_int=whole, parse_float=_float, parse_constant=_constant
+        )
     except RecursionError as error:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels") from error
     except json.JSONDecodeError as error:
@@ -56,6 +60,12 @@ def _int(digits: str) -> int:
     if not -(2**63) <= value < 2**63:
         raise ValueError("it holds a number beyond 64 bits")
     return value
+
+
+def _wide_int(digits: str) -> int:
+    if len(digits) > _MAX_WIDE_DIGITS:
+        raise ValueError(f"it holds a number of more than {_MAX_WIDE_DIGITS} digits")
+    return int(digits)
 
 
 def _float(digits: str) -> float:

@@ -69,6 +69,17 @@ def test_a_limit_is_found_within_one_percent_and_few_loads(studio: ScriptedLMStu
     assert test.iterations == len(studio.calls(LOAD))
 
 
+def test_what_was_measured_becomes_a_tag_and_a_change_of_the_registry(studio: ScriptedLMStudio) -> None:
+    found = scanned(studio)
+    before = found.registry.version
+    run_test(found)
+    found.refresh_from_db()
+    tag = found.tags.get(family="performance")
+    assert f"{found.tokens_per_second:,.1f} tokens/s" in tag.reason
+    found.registry.refresh_from_db()
+    assert found.registry.version > before
+
+
 def test_the_second_test_starts_at_the_last_result(studio: ScriptedLMStudio) -> None:
     studio.behaviour.limit = 20_000
     found = scanned(studio)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from registry import grouping
 from registry.models import Job, Registry, Role
 from testing.models import ContextTest
 from tests.api_clients import ApiClient
@@ -117,3 +118,17 @@ def test_queries_do_not_grow_with_probes(operator: ApiClient, django_assert_num_
         make_probe(test=test)
     with django_assert_num_queries(3):  # token, test, probes
         assert len(operator.read(f"/api/context-tests/{test.pk}")["probes"]) == 8
+
+
+def test_a_group_is_tested_model_by_model(operator: ApiClient) -> None:
+    models = [make_model(), make_model()]
+    grouping.create_group(models[0].registry, "g", models)
+    job = operator.send("POST", "/api/context-tests", {"models": {"group": "g"}}).json()["job"]
+    assert job["children"] == 2
+    assert list(ContextTest.objects.order_by("pk").values_list("model", flat=True)) == [each.pk for each in models]
+
+
+@pytest.mark.parametrize(("group", "status"), [("x", 404), ("empty", 409), ("", 422)])
+def test_a_group_that_cannot_be_tested_is_refused(operator: ApiClient, group: str, status: int) -> None:
+    grouping.create_group(Registry.objects.default(), "empty")
+    assert operator.send("POST", "/api/context-tests", {"models": {"group": group}}).status_code == status

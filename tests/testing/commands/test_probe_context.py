@@ -10,8 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from registry import connecting, jobs, scanning
-from registry.models import Job, LanguageModel
+from registry import connecting, grouping, jobs, scanning
+from registry.models import Job, LanguageModel, Registry
 from testing import searching
 from tests.builders import make_model
 from tests.scripted_lmstudio import LOAD, ScriptedLMStudio, model
@@ -110,3 +110,21 @@ def test_a_server_that_is_gone_is_exit_code_three(studio: ScriptedLMStudio, monk
     with pytest.raises(CommandError) as failure:
         run("qwen")
     assert failure.value.returncode == 3
+
+
+def test_the_models_of_a_group_are_planned_in_its_order() -> None:
+    models = [make_model(key=key) for key in "ba"]
+    grouping.create_group(models[0].registry, "chat models", models)
+    plans = json.loads(run("--group", "Chat models", "--dry-run", "--json"))
+    assert [plan["model"] for plan in plans] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [(["--group", "x"], "no group named x"), (["--group", "empty"], "has no models"), (["m", "--group", "x"], "--all")],
+)
+def test_a_group_that_cannot_be_tested_is_wrong_usage(arguments: list[str], text: str) -> None:
+    grouping.create_group(Registry.objects.default(), "empty")
+    with pytest.raises(CommandError, match=text) as stopped:
+        run(*arguments)
+    assert stopped.value.returncode == 2

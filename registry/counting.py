@@ -1,0 +1,69 @@
+"""A registry in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count, FloatField, Q, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+
+from registry.models import LanguageModel, Registry
+from registry.models.language_model import CheckStatus
+
+STATUSES = {
+    "tested_models": CheckStatus.TESTED,
+    "untested_models": CheckStatus.UNTESTED,
+    "testing_models": CheckStatus.TESTING,
+    "failed_tests": CheckStatus.FAILED,
+}
+# floats: a sum of large integers overflows SQLite's, and up to 2^53 they are exact
+SUMMED = {
+    "contexts": Cast("tested_context", FloatField()),
+    "total_size_bytes": Cast("size_bytes", FloatField()),
+    "total_inference_count": Cast(KT("opening_balance__inference_count"), FloatField()),
+}
+
+
+def statistics(registry: Registry) -> dict[str, Any]:
+    """The guide's figures and more, in two queries; null is unknown. Missing models count in `missing_models` only.
+
+    `avg_context_limit` (tokens) is over the models with a tested context; `types` and `servers` are models by name.
+    """
+    models = LanguageModel.objects.filter(registry=registry).order_by().values("missing", "type", "server__name")
+    rows: list[Any] = list(
+        models.annotate(
+            total_models=Count("pk"),
+            stale_tests=Count("pk", filter=Q(stale=True)),
+            measured=Count("tested_context"),
+            **{name: Count("pk", filter=Q(test_status=status)) for name, status in STATUSES.items()},
+            **{name: Sum(column) for name, column in SUMMED.items()},
+        )
+    )
+    there = [row for row in rows if not row["missing"]]
+    contexts, measured = _sum(there, "contexts"), _sum(there, "measured")
+    return {
+        **{name: _sum(there, name) or 0 for name in ("total_models", *STATUSES, "stale_tests")},
+        "missing_models": sum(row["total_models"] for row in rows if row["missing"]),
+        "avg_context_limit": round(contexts / measured) if contexts and measured else None,
+        "total_size_bytes": _sum(there, "total_size_bytes"),
+        "total_inference_count": _sum(there, "total_inference_count"),
+        "types": _by(there, "type"),
+        "servers": _by(there, "server__name"),
+        "last_scan": Registry.objects.values_list("last_scan", flat=True).get(pk=registry.pk),
+    }
+
+
+def _sum(rows: Iterable[Any], name: str) -> int | None:
+    known = [row[name] for row in rows if row[name] is not None]
+    return round(sum(known)) if known else None
+
+
+def _by(rows: Iterable[Any], name: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if row[name]:
+            counts[row[name]] += row["total_models"]
+    return dict(counts)
