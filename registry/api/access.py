@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -90,11 +90,20 @@ def doors(role: Role) -> list[Any]:
 
 
 def operation(
-    route: Callable[..., Any], path: str, *, role: Role, answers: Any, status: int = 200, also: tuple[int, ...] = ()
+    route: Callable[..., Any],
+    path: str,
+    *,
+    role: Role,
+    answers: Any,
+    status: int = 200,
+    also: tuple[int, ...] = (),
+    instead: Mapping[int, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Callable[[Operation], Operation]:
     """Registers a view at `route` (`router.get`, ...) for callers of `role`, with every status it can answer.
 
-    `also`: error statuses beyond those that follow from the method and the path.
+    `also`: error statuses beyond those that follow from the method and the path. `instead`: other good answers by
+    status. `extra`: what the documentation says that no type tells.
     """
     faults = {*ALWAYS, *also}
     faults |= {404} if "{" in path else set()
@@ -102,9 +111,9 @@ def operation(
 
     def decorate(view: Operation) -> Operation:
         view.needed_role = role  # type: ignore[attr-defined]
-        extra = {"x-role": role.value}
-        response = {status: answers} | documented(*sorted(faults))
-        registered: Operation = route(path, auth=doors(role), response=response, openapi_extra=extra)(view)
+        told = {"x-role": role.value, **(extra or {})}
+        response = {status: answers, **(instead or {})} | documented(*sorted(faults))
+        registered: Operation = route(path, auth=doors(role), response=response, openapi_extra=told)(view)
         return registered
 
     return decorate

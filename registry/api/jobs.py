@@ -31,7 +31,10 @@ class JobObject(BaseModel):
 
 
 class JobShape(BaseModel):
-    """A piece of work; `progress` runs from 0 to 1, `parent` is the id of the job it is a part of."""
+    """A piece of work; `progress` runs from 0 to 1, `parent` is the id of the job it is a part of.
+
+    `result` is what came of it where no object holds that; `undo` in it is the snapshot of what was before.
+    """
 
     id: int
     kind: str
@@ -43,6 +46,7 @@ class JobShape(BaseModel):
     parent: int | None
     children: int
     object: JobObject | None
+    result: dict[str, Any]
     waiting_for: int | None
     cancel_requested: bool
     tidying: bool
@@ -67,6 +71,7 @@ class JobShape(BaseModel):
             parent=job.parent_id,
             children=job.family,  # type: ignore[attr-defined]
             object=_object(job),
+            result=job.result,
             waiting_for=job.waiting_for_id,
             cancel_requested=job.cancel_requested,
             tidying=job.tidying,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Avg, Count, Max, Q, QuerySet, Sum
-from ninja import Query, Router
+from django.db.models import Count, Q, QuerySet
+from ninja import Query, Router, Status
 from pydantic import BaseModel
 
+from registry import counting, registries
 from registry.api.access import Request, operation
-from registry.api.fields import Text
+from registry.api.fields import Body, Name, Text
 from registry.api.lists import Items, Listing, found, listed
-from registry.models import LanguageModel, Registry, Role, Scan
-from registry.models.language_model import CheckStatus
+from registry.api.problems import conflicts
+from registry.models import Registry, Role
 from registry.models.registry import DEFAULT
 
 router = Router(tags=["registries"])
@@ -22,13 +23,29 @@ class RegistryShape(BaseModel):
     """A named set of models."""
 
     name: str
+    path: str | None
     created: datetime
+    updated: datetime
+    version: int
     models: int
 
     @classmethod
     def of(cls, registry: Registry) -> RegistryShape:
-        """From a row of `_rows()`."""
-        return cls(name=registry.name, created=registry.created, models=registry.size)  # type: ignore[attr-defined]
+        """From a row of `_rows()`; `version` counts the changes, `path` is the file that it is bound to."""
+        return cls(
+            name=registry.name,
+            path=registry.path or None,
+            created=registry.created,
+            updated=registry.updated,
+            version=registry.version,
+            models=registry.size,  # type: ignore[attr-defined]
+        )
+
+
+class RegistryName(Body):
+    """What a registry is called."""
+
+    name: Name
 
 
 class Statistics(BaseModel):
@@ -64,32 +81,18 @@ def list_registries(request: Request, wanted: Query[Listing]) -> Items[RegistryS
     return listed(RegistryShape, _rows(), wanted, sort="name", columns={"name": "name"})
 
 
+@operation(router.post, "", role=Role.ADMIN, answers=RegistryShape, status=201, also=(409,))
+def create_registry(request: Request, registry: RegistryName) -> Status[RegistryShape]:
+    """An empty registry."""
+    with conflicts():
+        created = registries.create_registry(registry.name)
+    return Status(201, RegistryShape.of(_rows().get(pk=created.pk)))
+
+
 @operation(router.get, "/{path:name}/stats", role=Role.VIEWER, answers=Statistics)
 def registry_statistics(request: Request, name: Text) -> Statistics:
     """How many models there are, and how many of them are tested."""
-    registry = registry_named(name)
-    everything = LanguageModel.objects.filter(registry=registry).order_by()
-    models = everything.present()
-    sums = models.aggregate(
-        total_models=Count("pk"),
-        tested_models=Count("pk", filter=Q(test_status=CheckStatus.TESTED)),
-        untested_models=Count("pk", filter=Q(test_status=CheckStatus.UNTESTED)),
-        testing_models=Count("pk", filter=Q(test_status=CheckStatus.TESTING)),
-        failed_tests=Count("pk", filter=Q(test_status=CheckStatus.FAILED)),
-        stale_tests=Count("pk", filter=Q(stale=True)),
-        total_size_bytes=Sum("size_bytes"),
-        mean=Avg("tested_context"),
-    )
-    mean = sums.pop("mean")
-    return Statistics(
-        **sums,
-        missing_models=everything.filter(missing=True).count(),
-        avg_context_limit=None if mean is None else round(mean),
-        types=dict(models.exclude(type="").values_list("type").annotate(Count("pk"))),
-        servers=dict(models.exclude(server=None).values_list("server__name").annotate(Count("pk"))),
-        total_inference_count=None,
-        last_scan=Scan.objects.filter(registry=registry).aggregate(last=Max("created"))["last"],
-    )
+    return Statistics(**counting.statistics(registry_named(name)))
 
 
 # a registry bound to a file has a path for a name; so this comes after the addresses that end in a word
@@ -97,3 +100,20 @@ def registry_statistics(request: Request, name: Text) -> Statistics:
 def get_registry(request: Request, name: Text) -> RegistryShape:
     """One registry."""
     return RegistryShape.of(_rows().get(pk=registry_named(name).pk))
+
+
+@operation(router.patch, "/{path:name}", role=Role.ADMIN, answers=RegistryShape, also=(409,))
+def rename_registry(request: Request, name: Text, change: RegistryName) -> RegistryShape:
+    """Gives a registry another name; the default one and those bound to files keep theirs."""
+    registry = registry_named(name)
+    with conflicts():
+        registries.rename_registry(registry, change.name)
+    return RegistryShape.of(_rows().get(pk=registry.pk))
+
+
+@operation(router.delete, "/{path:name}", role=Role.ADMIN, answers=None, status=204, also=(409,))
+def delete_registry(request: Request, name: Text) -> Status[None]:
+    """Deletes a registry with its models, test results, groups, profiles and snapshots; never the default one."""
+    with conflicts():
+        registries.delete_registry(registry_named(name))
+    return Status(204, None)

@@ -119,3 +119,32 @@ def test_only_rows_that_differ_are_written(server: Server) -> None:
     after = dict(LanguageModel.objects.values_list("key", "updated"))
     assert (after["a"] == before["a"], after["b"] > before["b"]) == (True, True)
     assert scan.changed == [{"key": "b", "fields": {"size_bytes": [5, 6]}}]
+
+
+def test_automatic_tags_follow_what_is_told_and_custom_ones_stay(server: Server) -> None:
+    known = make_model(server=server, key="qwen", tags=("mine",))
+    merged(server, reported(architecture="qwen2", params_string="7B"))
+    merged(server, reported(architecture="qwen2", params_string="70B"))
+    assert [tag.name for tag in known.tags.all()] == ["chat", "mine", "qwen", "xl"]
+
+
+def test_only_a_scan_that_finds_changes_counts_as_one(server: Server) -> None:
+    merged(server, reported())
+    before = Registry.objects.default().version
+    merged(server, reported())
+    assert Registry.objects.default().version == before
+    merged(server, reported(size_bytes=6))
+    assert Registry.objects.default().version == before + 1
+
+
+def test_loading_a_model_does_not_mark_its_facts_as_updated(server: Server) -> None:
+    merged(server, reported())
+    before = LanguageModel.objects.get().updated
+    merged(server, reported(instances=(ReportedInstance(id="qwen"),)))
+    assert (LanguageModel.objects.get().updated, LanguageModel.objects.get().state) == (before, State.LOADED)
+
+
+def test_facts_that_a_person_set_are_left_alone(server: Server) -> None:
+    make_model(server=server, key="qwen", type="code", edited=["type"])
+    merged(server, reported(display_name="Qwen"))
+    assert (LanguageModel.objects.get().type, LanguageModel.objects.get().name) == ("code", "Qwen")

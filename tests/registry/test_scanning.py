@@ -44,6 +44,13 @@ def test_two_registries_know_a_server_on_their_own(server: Server) -> None:
     assert again(found).tested_context == 65_536
 
 
+def test_only_a_scan_that_succeeded_is_the_last_of_its_registry(server: Server) -> None:
+    scan(make_server())
+    assert Registry.objects.default().last_scan is None
+    scan(server)
+    assert Registry.objects.default().last_scan is not None
+
+
 def test_a_token_is_sent_to_its_server(studio: ScriptedLMStudio) -> None:
     studio.behaviour.token = "s3cret"
     done = scan(make_server(base_url=studio.url, token="s3cret"))

@@ -64,7 +64,7 @@ def test_test_results_tags_and_tests_are_kept(server: Server, studio: ScriptedLM
     again(found)
     assert {name: getattr(found, name) for name in TESTED} == TESTED
     assert (found.name, found.stale, done.preserved) == ("Qwen, renamed", False, 1)
-    assert (found.context_tests.count(), [tag.name for tag in found.tags.all()]) == (1, ["favourite"])
+    assert (found.context_tests.count(), [tag.name for tag in found.tags.custom()]) == (1, ["favourite"])
 
 
 def test_a_model_that_is_gone_is_missing_and_keeps_its_results(server: Server, studio: ScriptedLMStudio) -> None:

@@ -1,22 +1,18 @@
-"""The list of models: finding, search, chips, order, pages, and its speed with 10,000 of them."""
-
-from datetime import timedelta
-from time import process_time
-from typing import cast
+"""The list of models: finding, filter, chips, columns, order, pages, export."""
 
 import pytest
-from django.core.handlers.base import BaseHandler
 from django.db import connection
-from django.http import HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from registry import paging
-from registry.models import Instance, LanguageModel, Registry, Tag
-from registry.views.models import COLUMNS
+from registry import editing, seeding
+from registry.models import LanguageModel, Registry
+from registry.views.chips import switched
+from registry.views.model_list import COLUMNS
 from tests.builders import make_model, make_server, make_user
 
+ALWAYS_KNOWN = {"name", "key", "status", "state", "added", "updated", "favourite"}
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
@@ -48,16 +44,94 @@ def test_the_search_finds_parts_of_keys_and_names_in_any_case(page: Client) -> N
 
 
 @pytest.mark.parametrize("status", ["tested", "untested", "testing", "failed"])
-def test_a_chip_narrows_to_one_status(page: Client, status: str) -> None:
+def test_an_address_may_name_a_status(page: Client, status: str) -> None:
     for each in ("tested", "untested", "testing", "failed"):
         make_model(name=each, test_status=each)
-    assert names(page, f"?status={status}") == [status]
+    assert names(page, f"?status={status}") == names(page, f"?filter=status:{status}") == [status]
 
 
-def test_stale_models_are_not_counted_as_tested(page: Client) -> None:
+def test_stale_models_do_not_count_as_verified(page: Client) -> None:
     make_model(name="old", test_status="tested", stale=True)
-    assert names(page, "?status=tested") == []
+    assert heading(page) == "1 model, none with a verified context window"
     assert names(page, "?status=stale") == ["old"]
+
+
+def test_every_chip_shows_as_many_models_as_it_says(page: Client) -> None:
+    seeding.seed(Registry.objects.default(), 200)
+    chips = page.get("/models/").context["chips"]
+    assert len(chips) >= 9
+    for chip in chips:
+        assert page.get(f"/models/{chip.address}").context["page"].total == chip.count, chip.label
+
+
+def test_a_chip_is_switched_on_beside_others_and_off_again() -> None:
+    assert switched("size:>5GB", "is:stale") == (False, "size:>5GB,is:stale")
+    assert switched("size:>5GB,is:stale", "is:stale") == (True, "size:>5GB")
+    assert switched("tag:a,b,status:failed", "status:tested") == (False, "tag:a,b,status:tested")
+
+
+def test_a_filter_that_cannot_be_read_is_kept_with_what_is_wrong(page: Client) -> None:
+    make_model()
+    answer = page.get("/models/?filter=size:big")
+    assert answer.status_code == 200
+    assert answer.context["page"].items == []
+    assert 'value="size:big"' in answer.content.decode()
+    assert "is not a size" in answer.context["problem"]
+
+
+def test_while_a_key_is_typed_the_list_stays_as_the_rest_of_the_filter_says(page: Client) -> None:
+    make_model(name="big", size_bytes=10**10)
+    make_model(name="small")
+    answer = page.get("/models/?filter=size:>5GB,ctx:", headers={"HX-Request": "true"})
+    assert [model.name for model in answer.context["page"].items] == ["big"]
+
+
+def test_counts_follow_a_change_at_once(page: Client) -> None:
+    model = make_model(missing=True)
+    assert heading(page) == "0 models, none with a verified context window"
+    editing.forget([model])
+    assert heading(page) == "No models yet"
+
+
+def test_the_list_shows_the_chosen_registry_only(page: Client) -> None:
+    make_model(name="here")
+    other = Registry.objects.create(name="other")
+    make_model(name="there", registry=other)
+    page.post("/registries/use/", {"registry": other.pk})
+    assert names(page) == ["there"]
+
+
+def test_chosen_columns_stay_chosen(page: Client) -> None:
+    make_model()
+    page.post("/models/columns/", {"column": ["size", "added"]})
+    shown = page.get("/models/").content.decode()
+    assert page.get("/models/").context["shown"] == ["size", "added"]
+    assert "Tokens/s</a>" not in shown
+
+
+def test_hints_say_what_can_come_next_with_how_many_models(page: Client) -> None:
+    make_model(test_status="tested", tested_context=65536)
+    shown = page.get("/models/suggest/?filter=status:tested,ctx:").content.decode()
+    assert "tested context, in tokens" in shown
+    assert 'data-text="status:tested,ctx:&gt;32768"' in shown
+    assert "1 model<" in shown
+
+
+@pytest.mark.parametrize(("fmt", "start"), [("native", "{"), ("csv", ""), ("yaml", ""), ("lmstrix", "{")])
+def test_an_export_holds_exactly_what_is_shown(page: Client, fmt: str, start: str) -> None:
+    make_model(key="inside", test_status="tested")
+    make_model(key="outside")
+    answer = page.get(f"/models/export/?format={fmt}&filter=status:tested")
+    text = answer.content.decode()
+    assert text.startswith(start)
+    assert "attachment" in answer["Content-Disposition"]
+    assert ("inside" in text, "outside" in text) == (True, False)
+
+
+def test_the_command_shows_the_same_models(page: Client) -> None:
+    make_model()
+    command = page.get("/models/?filter=size:>5GB&sort=size&reverse=1").context["command"]
+    assert command == "lmstrix list --filter 'size:>5GB' --sort size --reverse"
 
 
 def test_a_server_chip_narrows_to_its_models(page: Client) -> None:
@@ -67,15 +141,17 @@ def test_a_server_chip_narrows_to_its_models(page: Client) -> None:
     assert names(page, chip.address) == ["here"]
 
 
-@pytest.mark.parametrize("sort", COLUMNS)
+@pytest.mark.parametrize("sort", sorted(COLUMNS.keys() - ALWAYS_KNOWN))
 @pytest.mark.parametrize("reverse", ["", "&reverse=1"])
 def test_unknown_values_come_last_in_both_directions(page: Client, sort: str, reverse: str) -> None:
-    known = make_model(name="b", parameter_count=1, tested_context=1, tokens_per_second=1.0, last_tested=timezone.now())
+    known = make_model(
+        key="b", parameter_count=1, tested_context=1, usable_context=1, tokens_per_second=1.0, peak_memory_bytes=1,
+        last_tested=timezone.now(), architecture="llama", quantization="F16", test_verdict="verified",
+    )  # fmt: skip
     blank = {"size_bytes": None} if sort == "size" else {}
     unknown = LanguageModel.objects.create(registry=known.registry, key="a", name="a", **blank)
     last = names(page, f"?sort={sort}{reverse}")[-1]
-    if sort not in ("name", "status"):
-        assert last == unknown.name
+    assert last == unknown.name
 
 
 def test_the_sorted_column_says_its_direction(page: Client) -> None:
@@ -85,8 +161,8 @@ def test_the_sorted_column_says_its_direction(page: Client) -> None:
 
 def test_sort_links_keep_the_filter_and_start_at_the_first_page(page: Client) -> None:
     make_model(name="x")
-    link = page.get("/models/?status=untested&cursor=").context["headings"]["size"].address
-    assert link == "?status=untested&sort=size"
+    link = page.get("/models/?filter=status:untested&cursor=").context["headings"]["size"].address
+    assert link == "?filter=status%3Auntested&sort=size"
 
 
 def test_a_bad_cursor_is_a_bad_request_not_an_error(page: Client) -> None:
@@ -108,52 +184,6 @@ def test_a_viewer_gets_no_check_boxes(client: Client) -> None:
     assert 'name="model"' not in client.get("/models/").content.decode()
 
 
-def many(count: int) -> None:
-    """`count` models of every status on four servers, with tags and loaded copies."""
-    servers, registry = [make_server() for _ in range(4)], Registry.objects.default()
-    now = timezone.now()
-    models = LanguageModel.objects.bulk_create(
-        LanguageModel(
-            registry=registry, server=servers[n % 4], key=f"{servers[0].pk}/{n * 7919 % count}", name=f"model {n:05}",
-            size_bytes=10**8 + n if n % 3 else None, declared_context=131_072, type="chat",
-            test_status="tested" if n % 2 else "untested", tested_context=1024 * (n % 90) if n % 2 else None,
-            last_tested=now - timedelta(minutes=n) if n % 2 else None,
-        )
-        for n in range(count)
-    )  # fmt: skip
-    Tag.objects.bulk_create(Tag(model=model, name="big") for model in models)
-    Instance.objects.bulk_create(Instance(server=model.server, model=model, instance_id="i") for model in models[:500])
-
-
-def cursor_of_the_last_page(sort: str) -> str:
-    rows = LanguageModel.objects.all()
-    before = paging.page(rows, sort=sort, reverse=False, cursor=None, limit=rows.count() - 50, columns=COLUMNS)
-    return str(before.next)
-
-
-def test_ten_thousand_models_cost_few_queries_and_little_time_on_the_first_and_last_page(page: Client) -> None:
-    many(10_000)
-    page.get("/models/")  # templates are read once per process
-    for sort in ("name", "ctx", "server"):
-        for query in (f"?sort={sort}", f"?sort={sort}&cursor={cursor_of_the_last_page(sort)}"):
-            took = [timed(page, query) for _ in range(5)]
-            assert queries_of(page, query) <= 12
-            assert min(took) < 0.15, f"{query}: {took}"
-
-
-def timed(page: Client, query: str) -> float:
-    """Seconds of CPU of one request for a full page: what else runs on the machine does not count."""
-    server = BaseHandler()  # all middleware, without the test client's copies of every context
-    server.load_middleware()
-    request = RequestFactory().get(f"/models/{query}")
-    request.COOKIES = {name: morsel.value for name, morsel in page.cookies.items()}
-    start = process_time()
-    answer = cast(HttpResponse, server.get_response(request))
-    took = process_time() - start
-    assert answer.content.count(b'name="model"') == 50
-    return took
-
-
 def queries_of(page: Client, query: str = "") -> int:
     with CaptureQueriesContext(connection) as queries:
         page.get(f"/models/{query}")
@@ -161,7 +191,8 @@ def queries_of(page: Client, query: str = "") -> int:
 
 
 def test_queries_do_not_grow_with_rows(page: Client) -> None:
-    many(10)
+    registry = Registry.objects.default()
+    seeding.seed(registry, 10)
     few = queries_of(page)
-    many(40)
+    seeding.seed(registry, 40, add=True)
     assert queries_of(page) == few > 0
