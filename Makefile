@@ -1,7 +1,7 @@
 # `make help` lists what can be made. Needs Python 3.11 or newer; everything else is installed into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check assets lock soak clean
+.PHONY: help run test check assets lock soak bench clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -38,6 +38,9 @@ assets: $(ASSETS) ## fetch scripts, styles and icons of the pages into static/ve
 
 soak: $(VENV)/.test $(ASSETS) ## kill every process 20 times with the default times (an hour)
 	@LMSTRIX_SOAK=1 $(VENV)/bin/python -m pytest -m soak $(ARGS)
+
+bench: $(VENV)/.test $(ASSETS) ## measure with 100,000 models on a scratch database (ARGS="--models 10000" for less)
+	@$(VENV)/bin/python -m tests.bench $(ARGS)
 
 lock: $(VENV)/.test ## compile pyproject.toml into requirements/ again (ARGS=--upgrade takes newer versions)
 	$(PIP) install uv

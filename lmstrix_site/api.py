@@ -17,7 +17,21 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
 from lmstrix_site import api_errors, events
-from registry.api import jobs, models, registries, scans, servers, tokens
+from registry.api import (
+    comparing,
+    exchange,
+    groups,
+    jobs,
+    models,
+    profiles,
+    registries,
+    scans,
+    servers,
+    snapshots,
+    tags,
+    tokens,
+    upkeep,
+)
 from registry.api.access import Request, doors, operation
 from registry.api.problems import CONTENT_TYPE, problem
 from registry.lmstudio import strict_json
@@ -72,8 +86,8 @@ def _door(view: View) -> View:
     @login_not_required
     @wraps(view)
     def door(request: HttpRequest, **path: Any) -> HttpResponseBase:
-        if _sends_body(request) and request.content_type != "application/json":
-            return problem(415, "Send the body as JSON, with Content-Type: application/json.")
+        if _sends_body(request) and request.content_type not in _taken(request):
+            return problem(415, f"Send the body as {' or '.join(_taken(request))}, with that Content-Type.")
         try:
             answer = view(request, **path)
         except Exception as error:
@@ -90,6 +104,12 @@ def _sends_body(request: HttpRequest) -> bool:
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return False  # where a body means nothing and is not read
     return request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
+
+
+def _taken(request: HttpRequest) -> tuple[str, ...]:
+    """The content types of bodies here: JSON, and where a file comes in the types of files."""
+    match = request.resolver_match
+    return exchange.FILE_TYPES if match and match.url_name == "import_registry" else ("application/json",)
 
 
 def _nowhere(request: HttpRequest) -> HttpResponseBase:
@@ -118,9 +138,15 @@ api = SiteAPI(
     docs_decorator=_any_role,
     parser=StrictParser(),
 )
-api.add_router("/registries", registries.router)
+for part in (comparing, exchange, upkeep, registries):  # a registry's name may hold slashes: the bare name comes last
+    api.add_router("/registries", part.router)
+api.add_router("/snapshots", snapshots.router)
 api.add_router("/servers", servers.router)
 api.add_router("/models", models.router)
+api.add_router("/models", tags.of_models)
+api.add_router("/tags", tags.router)
+api.add_router("/groups", groups.router)
+api.add_router("/profiles", profiles.router)
 api.add_router("/context-tests", context_tests.router)
 api.add_router("/jobs", jobs.router)
 api.add_router("/scans", scans.router)

@@ -17,6 +17,9 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from registry.api.problems import Fault, problem
+from registry.documents.content import Unreadable
+from registry.filters import BadFilter
+from registry.holding import Busy
 from registry.lmstudio.errors import (
     ContextTooLong,
     ForbiddenAddress,
@@ -51,6 +54,8 @@ def register(api: NinjaAPI) -> None:
         LMStudioError: _server_trouble,
         RequestDataTooBig: _too_big,
         UnreadablePostError: _cut_off,
+        Busy: _busy,
+        Unreadable: _unreadable,
         IntegrityError: _conflict,
         OperationalError: _no_database,
         InterfaceError: _no_database,
@@ -90,7 +95,16 @@ def _place(location: Sequence[str | int]) -> str:
 
 def _refused(request: HttpRequest, error: ValueError) -> HttpResponse:
     """A refusal of a verb, in words for people; what Python raises by itself is a mistake of ours."""
-    return problem(422, str(error)) if type(error) is ValueError else _unexpected(request, error)
+    return problem(422, str(error)) if type(error) in (ValueError, BadFilter) else _unexpected(request, error)
+
+
+def _unreadable(request: HttpRequest, error: Unreadable) -> HttpResponse:
+    """Every fault of a file, by its place there."""
+    return problem(422, str(error), errors=[Fault(where=each.place, message=each.text) for each in error.faults])
+
+
+def _busy(request: HttpRequest, error: Busy) -> HttpResponse:
+    return problem(409, str(error), headers={"Retry-After": "5"})
 
 
 def _server_trouble(request: HttpRequest, error: LMStudioError) -> HttpResponse:

@@ -20,14 +20,15 @@ SPRITE = "sprite.svg"
 
 # the icons that pages use, by their names in @tabler/icons (outline)
 ICONS = (
-    "activity-heartbeat", "adjustments-horizontal", "alert-triangle", "api", "arrow-down", "arrow-left", "arrow-right",
-    "arrow-up", "arrows-sort", "box", "check", "chevron-down", "chevron-left", "chevron-right", "circle-check",
-    "circle-x", "clock", "clock-exclamation", "copy", "cpu", "database", "dots", "download", "edit", "external-link",
-    "eye", "eye-off", "file-off", "filter", "history", "hourglass", "info-circle", "key", "layout-dashboard", "link",
-    "list-check", "list-details", "lock", "login", "logout", "menu-2", "moon", "pencil", "player-eject",
-    "player-play", "player-stop", "plug-connected", "plug-connected-x", "plus", "power", "refresh", "rotate",
-    "rotate-clockwise", "ruler-2", "scale", "search", "server-2", "settings", "shield", "sun", "tag", "test-pipe",
-    "tool", "trash", "unlink", "upload", "user", "users", "x",
+    "activity-heartbeat", "adjustments-horizontal", "alert-triangle", "api", "arrow-down", "arrow-left",
+    "arrow-right", "arrow-up", "arrows-diff", "arrows-sort", "box", "check", "chevron-down", "chevron-left",
+    "chevron-right", "circle-check", "circle-x", "clock", "clock-exclamation", "copy", "cpu", "database", "dots",
+    "download", "edit", "external-link", "eye", "eye-off", "file-off", "filter", "folder-plus", "git-merge",
+    "history", "hourglass", "info-circle", "key", "layout-dashboard", "link", "list-check", "list-details", "lock",
+    "login", "logout", "menu-2", "moon", "pencil", "pin", "player-eject", "player-play", "player-stop",
+    "plug-connected", "plug-connected-x", "plus", "power", "refresh", "rotate", "rotate-clockwise", "ruler-2",
+    "scale", "search", "server-2", "settings", "shield", "star", "sun", "tag", "test-pipe", "tool", "trash",
+    "unlink", "upload", "user", "users", "x",
 )  # fmt: skip
 
 

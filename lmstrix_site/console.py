@@ -14,6 +14,11 @@ OVERVIEW = """LMStrix finds out what local language models really do on this har
   scan      ask the servers what they have
   list      the models, with what is known of them
   show      everything about one model
+  add       a model by hand, from JSON
+  tag       labels on models
+  group     ordered sets of models
+  profile   which model to take for a purpose
+  registry  statistics, upkeep, backups, files, comparison
   test      find the real context window: load, fill, read
   ps        what is loaded now
   token     keys for programs

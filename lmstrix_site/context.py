@@ -6,20 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Case, Count, DateTimeField, IntegerField, Max, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 
 from lmstrix_site import assets
-from registry.models import Job, LanguageModel, Server
-from registry.models.registry import DEFAULT
+from registry.models import Job, LanguageModel, Registry, Server
+from registry.views.current import registry_of
 
+REGISTRIES_SHOWN = 20  # in the page head; the rest is one click away
 # page, its label, its icon; a page is current for every address whose name begins with its singular
 SECTIONS = (
     ("overview", "Overview", "layout-dashboard"),
     ("models", "Models", "box"),
     ("servers", "Servers", "server-2"),
     ("context-tests", "Context tests", "ruler-2"),
+    ("snapshots", "Snapshots", "history"),
     ("jobs", "Jobs", "list-check"),
 )
 
@@ -42,7 +45,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     if not getattr(request, "user", None) or not request.user.is_authenticated or htmx:
         return {}
     match = request.resolver_match
-    return around(match.url_name if match else None) | {"assets_missing": bool(assets.missing())}
+    return around(request, match.url_name if match else None) | {"assets_missing": bool(assets.missing())}
 
 
 def page_behind(request: HttpRequest) -> str | None:
@@ -53,29 +56,60 @@ def page_behind(request: HttpRequest) -> str | None:
         return None
 
 
-def around(page: str | None) -> dict[str, Any]:
-    """The navigation as it is now, in three cheap queries."""
-    # as many as the Jobs page lists: parts are listed with their whole
-    jobs = Job.objects.open().aggregate(
-        all=Count("pk", filter=Q(parent=None)), tests=Count("pk", filter=Q(kind="context_test"))
-    )
-    servers = Server.objects.enabled().aggregate(
-        all=Count("pk"),
-        answer=Count("pk", filter=Q(reachable=True)),
-        silent=Count("pk", filter=Q(reachable=False)),
-        checked=Max("last_scan"),
-    )
-    models = LanguageModel.objects.filter(registry__name=DEFAULT, missing=False).count()
-    counts = {"models": models, "servers": servers["all"], "context-tests": jobs["tests"], "jobs": jobs["all"]}
+def around(request: HttpRequest, page: str | None) -> dict[str, Any]:
+    """The navigation as it is now, and the registries to choose from, in one query beside that for the chosen one."""
+    chosen = registry_of(request)
+    registries = list(_registries(chosen))
+    now = registries[0] if registries else Registry()
+    counts = {name: getattr(now, f"{name}_count", 0) for name in ("models", "servers", "tests", "jobs")}
+    counts["context-tests"] = counts["tests"]
+    silent, answer = getattr(now, "silent_count", 0), getattr(now, "answer_count", 0)
     return {
+        "registry": chosen,
+        "registries": registries[:REGISTRIES_SHOWN],
+        "more_registries": len(registries) > REGISTRIES_SHOWN,
         "sections": [_section(key, label, icon, page, counts.get(key)) for key, label, icon in SECTIONS],
-        "settings_current": bool(page and page.startswith("setting")),
-        "servers_answering": Answering(**servers),
+        "settings_current": _in_settings(page),
+        "servers_answering": Answering(counts["servers"], answer, silent, getattr(now, "checked_at", None)),
     }
 
 
+def _registries(chosen: Registry) -> QuerySet[Registry]:
+    """The chosen one, then the others by name; beside each, as scalars that are read once, what is counted."""
+    # as many jobs as the Jobs page lists: parts are listed with their whole
+    jobs, servers = Job.objects.open(), Server.objects.enabled()
+    first = Case(When(pk=chosen.pk, then=Value(0)), default=Value(1), output_field=IntegerField())
+    return Registry.objects.annotate(
+        models_count=_number(LanguageModel.objects.filter(registry=chosen, missing=False)),
+        jobs_count=_number(jobs.filter(parent=None)),
+        tests_count=_number(jobs.filter(kind="context_test")),
+        servers_count=_number(servers),
+        answer_count=_number(servers.filter(reachable=True)),
+        silent_count=_number(servers.filter(reachable=False)),
+        checked_at=Subquery(_grouped(servers).values_list(Max("last_scan")), output_field=DateTimeField()),
+    ).order_by(first, "name")[: REGISTRIES_SHOWN + 1]
+
+
+def _number(rows: QuerySet[Any]) -> Coalesce:
+    return Coalesce(Subquery(_grouped(rows).values_list(Count("pk"))), 0, output_field=IntegerField())
+
+
+def _grouped(rows: QuerySet[Any]) -> QuerySet[Any, Any]:
+    """All rows as one group: for an aggregate as a scalar of another query."""
+    grouped: QuerySet[Any, Any] = rows.order_by().annotate(one=Value(1)).values("one")
+    return grouped
+
+
+def _in_settings(page: str | None) -> bool:
+    return bool(page) and (page or "").startswith(("setting", "group", "profile", "registr", "upkeep", "history"))
+
+
+BELOW_SNAPSHOTS = ("compare", "import", "sync")  # pages that are found there
+
+
 def _section(key: str, label: str, icon: str, page: str | None, count: int | None) -> Section:
-    here = bool(page) and (page or "").startswith(key.rstrip("s"))
+    begins = (key.rstrip("s"), *(BELOW_SNAPSHOTS if key == "snapshots" else ()))
+    here = bool(page) and (page or "").startswith(begins)
     running = key in {"context-tests", "jobs"}
     return Section(label, icon, reverse(key), here, count or None, running)
 

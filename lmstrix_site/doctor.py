@@ -22,6 +22,7 @@ from lmstrix_site import assets, environment
 from lmstrix_site.first_use import pending_migrations, unknown_migrations
 from lmstrix_site.supervisor.health import web_answers
 from lmstrix_site.supervisor.leftovers import LOCK_FILE
+from registry import mirroring
 from registry.connecting import Connection, try_server
 from registry.models import Pulse, Server
 from registry.signing_in import site_url
@@ -191,6 +192,10 @@ def engine() -> Iterator[Finding]:
     yield Finding("engine", WARN, f"llama.cpp cannot be loaded: {reason}", f"{remedy}; LM Studio works without it.")
 
 
+def mirror() -> Iterator[Finding]:
+    yield Finding("mirror", WARN if (bad := mirroring.fault()) else OK, bad or mirroring.told(), mirroring.remedy(bad))
+
+
 def page_assets() -> Iterator[Finding]:
     if gone := assets.missing():
         yield Finding("assets", BAD, f"static/vendor lacks {', '.join(gone)}", "Run `make assets`.")
@@ -211,7 +216,7 @@ def logs() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    versions, data_directory, secret_key, database, up, broker, workers, servers, engine, page_assets, logs,
+    versions, data_directory, secret_key, database, up, broker, workers, servers, engine, mirror, page_assets, logs,
 )  # fmt: skip
 
 

@@ -77,6 +77,15 @@ def address(name: str, default: str, schemes: tuple[str, ...]) -> str:
     return value.rstrip("/")
 
 
+def file(name: str, default: str) -> Path | None:
+    """A file's absolute path; None when the variable is there and empty."""
+    value = os.environ.get(name, default).strip()
+    path = Path(value).expanduser()
+    if value and not path.is_absolute():
+        raise BadSetting(f"{name} is {value!r}; use an absolute path, one that starts with ~, or nothing.")
+    return path if value else None
+
+
 def data_dir() -> Path:
     """Where everything is kept: LMSTRIX_DATA_DIR or the platform's user data directory."""
     chosen = text("LMSTRIX_DATA_DIR")

@@ -19,6 +19,7 @@ HOST = env.text("LMSTRIX_HOST", "127.0.0.1")
 PORT = env.port("LMSTRIX_PORT", 8000)
 LMSTUDIO_BASE_URL = env.text("LMSTUDIO_BASE_URL", "http://localhost:1234")
 LM_API_TOKEN = env.text("LM_API_TOKEN")
+REMOTE_TOKEN = env.text("LMSTRIX_REMOTE_TOKEN")  # of another LMStrix, for diff and sync
 
 DEBUG = False
 SECRET_KEY = env.secret_key(DATA_DIR, DATABASE_URL)
@@ -142,6 +143,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
+UPLOAD_BYTES = 256 * 2**20  # of a file to import; what it unpacks to is bounded where it is read
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a bulk action over 10,000 selected models
 
 # Static files: served as they lie in static/, without a collecting step.
@@ -184,6 +186,14 @@ HEARTBEAT_SECONDS = env.seconds("LMSTRIX_HEARTBEAT_SECONDS", 5)
 STALE_SECONDS = env.seconds("LMSTRIX_STALE_SECONDS", 20)
 RECONCILE_SECONDS = env.seconds("LMSTRIX_RECONCILE_SECONDS", 15)
 SCAN_SECONDS = env.seconds("LMSTRIX_SCAN_SECONDS", 600)
+
+# Copies of registries: how many daily snapshots are kept, how many days those taken before a change and uploads.
+SNAPSHOT_KEEP = env.count("LMSTRIX_SNAPSHOT_KEEP", 14)
+SAFETY_SNAPSHOT_DAYS = env.count("LMSTRIX_SAFETY_SNAPSHOT_DAYS", 30)
+SNAPSHOT_SECONDS = 600.0  # how often it is looked whether a daily one is due
+# The default registry as a file for other programs; empty: none.
+MIRROR_FILE = env.file("LMSTRIX_MIRROR_FILE", "~/.lmstrix/models.json")
+MIRROR_SECONDS = 30.0
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "registry.reconcile",
@@ -191,6 +201,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": RECONCILE_SECONDS},
     },
     "scan": {"task": "registry.scan_all", "schedule": SCAN_SECONDS, "options": {"expires": SCAN_SECONDS}},
+    "snapshots": {
+        "task": "registry.daily_snapshots",
+        "schedule": SNAPSHOT_SECONDS,
+        "options": {"expires": SNAPSHOT_SECONDS},
+    },
+    "mirror": {"task": "registry.mirror", "schedule": MIRROR_SECONDS, "options": {"expires": MIRROR_SECONDS}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
 

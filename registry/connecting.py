@@ -14,7 +14,7 @@ from registry.lmstudio import LMStudio, normalize_base_url
 from registry.lmstudio.address import LOOPBACK
 from registry.lmstudio.errors import LMStudioError
 from registry.lmstudio.wire import Listing
-from registry.models import LanguageModel, Server
+from registry.models import LanguageModel, Registry, Server
 from registry.waiting import wait_for
 
 TRY_SECONDS = 6.0
@@ -82,9 +82,16 @@ def edit_server(server: Server, **fields: Any) -> Server:
             known = server.pk is not None
             server.save(update_fields=[*({*fields} - {"token"}), "base_url", "token_sealed"] if known else None)
             auditing.note("edit" if known else "add", server, changes=_changes(old, server) if known else None)
+            _touch_registries(server)
     except IntegrityError as error:
         raise ValueError("Another server took this name or address a moment ago.") from error
     return server
+
+
+def _touch_registries(server: Server) -> None:
+    """Its name and its models are part of what these registries hold."""
+    for registry in Registry.objects.filter(models__server=server).distinct():
+        registry.touch()
 
 
 def _changes(old: dict[str, Any], server: Server) -> dict[str, tuple[Any, Any]]:
@@ -153,4 +160,5 @@ def delete_server(server: Server) -> None:
     with transaction.atomic():
         lost = losses(server)
         auditing.note("delete", server, summary=f"with {lost.models:,} models and {lost.tests:,} tests")
+        _touch_registries(server)
         server.delete()

@@ -3,7 +3,8 @@
 from celery import shared_task
 from celery.signals import worker_ready
 
-from registry import jobs, scanning, supervising
+from registry import acting, changing, jobs, mirroring, scanning, supervising
+from registry.acting import Actor
 from registry.models import Pulse
 
 
@@ -21,6 +22,17 @@ def reconcile() -> None:
 @shared_task(name="registry.scan_all")
 def scan_all() -> None:
     scanning.enqueue_all(door="schedule")
+
+
+@shared_task(name="registry.daily_snapshots")
+def daily_snapshots() -> None:
+    with acting.acting(Actor("schedule")):
+        changing.enqueue_daily()
+
+
+@shared_task(name="registry.mirror")
+def mirror() -> None:
+    mirroring.mirror()
 
 
 @worker_ready.connect

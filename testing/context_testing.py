@@ -141,6 +141,8 @@ def forget(models: Sequence[LanguageModel]) -> None:
         tested_context=None, usable_context=None, test_status=CheckStatus.UNTESTED, test_verdict="", last_tested=None,
         stale=False, stale_reason="",
     )  # fmt: skip
+    for registry in {model.registry for model in models}:
+        registry.touch()
 
 
 def _reads(probe: Probe) -> bool:

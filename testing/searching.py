@@ -60,6 +60,7 @@ def _prepare(held: Claim, experiment: Experiment, test: ContextTest) -> None:
         with held.fence():
             test.save(update_fields=["found", "put_back", "estimate", "estimate_source"])
     LanguageModel.objects.filter(pk=test.model.pk).update(test_status=CheckStatus.TESTING)
+    test.model.registry.touch()
     found, key = test.found, test.model.key
     experiment.patiently(lambda: setting_aside.set_aside(experiment, found, key))
 

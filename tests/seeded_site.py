@@ -59,6 +59,7 @@ def _rows() -> dict[str, str]:
 
     from registry.models import ApiToken, Role
     from tests.builders import make_model
+    from tests.seeded_changes import changes
 
     ApiToken.issue("a nightly job", Role.OPERATOR)
     now = timezone.now()
@@ -90,7 +91,8 @@ def _rows() -> dict[str, str]:
         make_model(key=f"many/model-{number:02}", server=shelf)
     shown: dict[str, Any] = {f"model {state}": model for state, model in models.items()}
     shown |= {"model custom": custom, "server": shelf, "server silent": attic}
-    return {name: row.get_absolute_url() for name, row in shown.items()} | _work(models, shelf)
+    paths = {name: row.get_absolute_url() for name, row in shown.items()} | _work(models, shelf)
+    return paths | changes(models)
 
 
 def _servers() -> tuple[Server, Server]:

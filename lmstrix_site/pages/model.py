@@ -8,16 +8,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from lmstrix_site.pages.findings import finding, instances_told, options_told, share_of_declared
+from lmstrix_site.pages.findings import finding, instances_told, options_told, share_of_declared, usable_told
+from lmstrix_site.pages.usage import Usage
+from registry import auditing
 from registry.models import LanguageModel
 from registry.models.job import OPEN
 from registry.templatetags.figures import sentence
+from registry.views.wording import field_name
 from testing import context_testing
 from testing.models import ContextTest
 from testing.views.actions import OptionsForm
-from testing.views.evidence import Bracket, chart_of
+from testing.views.evidence import Bracket, chart_of, left_open
 
 HISTORY = 12
+CHANGES = 20
+METRICS = ("tokens_per_second", "ttft_seconds", "load_seconds", "peak_memory_bytes")
 
 
 @require_safe
@@ -42,11 +47,14 @@ def _now(model: LanguageModel) -> dict[str, Any]:
     running = next((test for test in tests if test.job and test.job.status in OPEN), None)
     last = next((test for test in tests if test.verdict), None)
     probes = list(last.probes.all()) if last else []
+    # only while the result is this test's own: a later import or reset may have set another
+    untried = bool(last and last.tested_context == model.tested_context and left_open(last, probes))
     sizes = [instance.context_length for instance in model.instances.all() if instance.context_length]
     return {
         "model": model,
-        "finding": finding(model, last),
-        "share": share_of_declared(model),
+        "finding": finding(model, last, more_untried=untried),
+        "share": share_of_declared(model, more_untried=untried),
+        "usable": usable_told(model),
         "applied": max(sizes, default=None),
         "instances": [(instance, options_told(instance.options)) for instance in model.instances.all()],
         "instances_told": instances_told(model, list(model.instances.all())),
@@ -57,6 +65,11 @@ def _now(model: LanguageModel) -> dict[str, Any]:
         "chart": chart_of(probes, model.declared_context, last.tested_context if last else None),
         "history": tests[:HISTORY],
         "history_more": len(tests) > HISTORY,
+        "usage": Usage.of(model),
+        "measured": any(getattr(model, name) is not None for name in METRICS),
+        "edited": [field_name(name) for name in model.edited],
+        "groups": list(model.groups.all()),
+        "changes": list(auditing.of(model).order_by("-pk")[:CHANGES]),
         "public_id": model.public_id,
         "accepts": _accepts(model),
     }

@@ -30,7 +30,7 @@ def overview_live(request: HttpRequest) -> HttpResponse:
 @require_safe
 def shell_live(request: HttpRequest) -> HttpResponse:
     """The navigation with its counts."""
-    return render(request, "includes/sections.html", context.around(context.page_behind(request)))
+    return render(request, "includes/sections.html", context.around(request, context.page_behind(request)))
 
 
 def _now() -> dict[str, Any]:

@@ -15,6 +15,7 @@ UNITS = {
 SPELLED = {name.lower(): size for name, size in UNITS.items()}
 AMOUNT = re.compile(r"(\d{1,15}(?:[.,]\d{1,6})?)\s*([a-z]{1,3})", re.IGNORECASE | re.ASCII)
 LARGEST = 2**60
+LARGEST_FILE = 256 * 2**20  # bytes of an upload
 
 
 class BytesField(forms.Field):
@@ -40,3 +41,18 @@ def as_text(amount: int) -> str:
     """The exact amount in the largest unit that keeps it whole: 24000000000 -> 24 GB, 536870912 -> 512 MiB."""
     size, name = max((size, name) for name, size in UNITS.items() if amount % size == 0)
     return f"{amount // size} {name}"
+
+
+class DocumentField(forms.FileField):
+    """A file with a registry in it; what it is, is told by its content."""
+
+    def __init__(self, **options: Any) -> None:
+        accept = forms.ClearableFileInput(attrs={"accept": ".json,.gz,.csv,.yaml,.yml"})
+        told = "Native JSON (also .gz), CSV, YAML, or the file of the LMStrix command-line tool."
+        super().__init__(widget=accept, help_text=told, max_length=200, **options)
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        file = super().clean(data, initial)
+        if file and file.size > LARGEST_FILE:
+            raise forms.ValidationError(f"The file may have at most {LARGEST_FILE // 2**20} MiB; import it by command.")
+        return file

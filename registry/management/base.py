@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from registry import acting, jobs, supervising
+from registry import acting, jobs, registries, supervising
 from registry.acting import Actor
 from registry.models import Job, LanguageModel, Registry, Server
 from registry.models.job import OPEN, JobStatus
@@ -49,7 +49,10 @@ class OwnCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         with acting.acting(Actor("command", name=_person())):
-            return super().execute(*args, **options)
+            told = super().execute(*args, **options)
+            if bound := registries.opened(options.get("registry") or DEFAULT):
+                registries.save_bound(bound)
+            return told
 
     @property
     def console(self) -> Console:
@@ -75,11 +78,19 @@ def wrong_usage(text: str) -> CommandError:
 
 
 def add_registry_option(parser: CommandParser) -> None:
-    parser.add_argument("--registry", default=DEFAULT, metavar="NAME", help="which registry (default: default)")
+    parser.add_argument(
+        "--registry", default=DEFAULT, metavar="NAME", help="a registry, or the path of a file (default: default)"
+    )
 
 
 def registry_named(name: str) -> Registry:
+    """The registry of this name, or the one bound to the file at this path; exit 2 that says what there is."""
     found = Registry.objects.default() if name == DEFAULT else Registry.objects.filter(name=name).first()
+    if registries.is_path(name) and (found is None or found.path):
+        try:
+            return registries.bound_to(name)
+        except (ValueError, OSError) as error:
+            raise wrong_usage(f"{name} cannot be opened as a registry: {error}") from error
     if found is None:
         known = ", ".join(Registry.objects.values_list("name", flat=True)[:20])
         raise wrong_usage(f"There is no registry named {name}; there is {known}.")

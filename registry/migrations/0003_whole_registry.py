@@ -154,6 +154,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='registry',
+            name='file_version',
+            field=models.BigIntegerField(editable=False, help_text='the version that the file holds', null=True),
+        ),
+        migrations.AddField(
+            model_name='registry',
             name='last_scan',
             field=models.DateTimeField(blank=True, null=True),
         ),

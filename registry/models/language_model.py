@@ -164,6 +164,14 @@ class LanguageModel(models.Model):
             models.Index(fields=["registry", "last_tested", "id"]),
             models.Index(fields=["registry", "test_status", "id"]),
             models.Index(fields=["registry", "key"]),
+            # orders of the list of models, and counts of it that are read from an index alone
+            models.Index(fields=["registry", "parameter_count", "id"]),
+            models.Index(fields=["registry", "declared_context", "id"]),
+            models.Index(fields=["registry", "tokens_per_second", "id"]),
+            models.Index(fields=["registry", "added", "id"]),
+            models.Index(fields=["registry", "favourite", "id"]),
+            models.Index(fields=["registry", "missing"]),
+            models.Index(fields=["name", "key"]),
         ]
 
     def __str__(self) -> str:

@@ -20,6 +20,7 @@ class Registry(models.Model):
     name = models.CharField(max_length=1000, unique=True)
     path = models.CharField(max_length=1000, blank=True, default="", help_text="the file it is bound to; empty: none")
     file_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
+    file_version = models.BigIntegerField(null=True, editable=False, help_text="the version that the file holds")
     extra = models.JSONField(default=dict, blank=True, help_text="fields of a foreign file that are written back")
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(default=timezone.now, help_text="when anything in it changed last")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Lower
 
 from registry.models.language_model import LanguageModel
 
@@ -39,7 +40,10 @@ class Tag(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["model", "name", "family"], name="tag_unique_on_model")]
-        indexes = [models.Index(fields=["name", "model"])]
+        indexes = [
+            models.Index(fields=["name", "model"]),
+            models.Index(Lower("name"), "model", name="tag_lower_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name

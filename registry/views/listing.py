@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.core.exceptions import BadRequest
 from django.db.models import Model, QuerySet
@@ -79,17 +79,17 @@ class Order:
         turned = "1" if mine and not self.reverse else None
         return Heading(name, direction if mine else "none", address(self.request, sort=name, reverse=turned))
 
-    def page(self, rows: QuerySet[M]) -> paging.Page[M]:
-        """The page that the cursor in the address asks for; a bad cursor is a bad request."""
-        return page(self.request, rows, sort=self.sort, reverse=self.reverse, columns=self.columns)
+    def page(self, rows: QuerySet[M], **known: Any) -> paging.Page[M]:
+        """The page that the cursor in the address asks for; a bad cursor is a bad request. `known` as in paging."""
+        return page(self.request, rows, sort=self.sort, reverse=self.reverse, columns=self.columns, **known)
 
 
 def page(
-    request: HttpRequest, rows: QuerySet[M], *, sort: str, reverse: bool, columns: Mapping[str, str]
+    request: HttpRequest, rows: QuerySet[M], *, sort: str, reverse: bool, columns: Mapping[str, str], **known: Any
 ) -> paging.Page[M]:
-    cursor = request.GET.get("cursor") or None
+    asked: dict[str, Any] = {"sort": sort, "reverse": reverse, "cursor": request.GET.get("cursor") or None}
     try:
-        return paging.page(rows, sort=sort, reverse=reverse, cursor=cursor, limit=PAGE_SIZE, columns=columns)
+        return paging.page(rows, limit=PAGE_SIZE, columns=columns, **asked, **known)
     except ValueError as error:
         raise BadRequest(str(error)) from error
 

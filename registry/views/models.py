@@ -1,95 +1,80 @@
-"""The list of models."""
+"""The list of models: what it shows, what it suggests while a filter is typed, and its export."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, F, Q, Subquery, Sum
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_POST, require_safe
 
-from registry.models import LanguageModel, Registry, Server
-from registry.models.language_model import CheckStatus, LanguageModelQuerySet, State
-from registry.models.registry import DEFAULT
-from registry.views import listing
+from registry import exchanging, suggesting, tallying
+from registry.filters import LONGEST, BadFilter
+from registry.views import model_list
+from registry.views.chips import asked
+from registry.views.current import registry_of
 
-COLUMNS = {
-    "name": "name",
-    "server": "server__name",
-    "size": "size_bytes",
-    "params": "parameter_count",
-    "ctx": "tested_context",
-    "speed": "tokens_per_second",
-    "status": "test_status",
-    "date": "last_tested",
-}
-STATUSES = {
-    "tested": Q(test_status=CheckStatus.TESTED, stale=False),
-    "untested": Q(test_status=CheckStatus.UNTESTED),
-    "testing": Q(test_status=CheckStatus.TESTING),
-    "failed": Q(test_status=CheckStatus.FAILED),
-    "stale": Q(stale=True),
-    "loaded": Q(state__in=[State.LOADED, State.ACTIVE]),
-    "missing": Q(missing=True),
-}
-SERVER_CHIPS = 6
-
-
-def filtered(models: LanguageModelQuerySet, asked: QueryDict) -> LanguageModelQuerySet:
-    """The models that the search box (`filter`, or `q`: part of key or name) and the chips ask for."""
-    for word in searched(asked).split():
-        models = models.filter(Q(key__icontains=word) | Q(name__icontains=word))
-    if status := STATUSES.get(asked.get("status", "")):
-        models = models.filter(status)
-    if server := asked.get("server"):
-        models = models.filter(server__name=server)
-    return models
-
-
-def searched(asked: QueryDict) -> str:
-    return asked.get("filter") or asked.get("q") or ""
+COUNTED_UP_TO = 20_000  # models: in a larger registry hints come without counts, they would come too late
+TYPES = {"csv": "text/csv; charset=utf-8", "yaml": "application/yaml; charset=utf-8"}
 
 
 @require_safe
 def models(request: HttpRequest) -> HttpResponse:
-    return render(request, "registry/models.html", _list(request))
+    return render(request, "registry/models.html", model_list.shown(request))
 
 
-def _list(request: HttpRequest) -> dict[str, Any]:
-    # as a scalar subquery: no query of its own, and the index of each order is still used
-    registry = Subquery(Registry.objects.filter(name=DEFAULT).values("pk")[:1])
-    everything = LanguageModel.objects.filter(registry=registry)
-    counts = _counts(everything)
-    chips = listing.chips(request, "status", [(name, counts[name]) for name in STATUSES])
-    order = listing.Order.asked(request, COLUMNS)
-    page = order.page(filtered(everything, request.GET).for_list())
-    return {
-        "page": page,
-        "pages": listing.turning(request, page),
-        "headings": order.headings(),
-        "counts": counts,
-        "chips": chips + listing.chips(request, "server", _servers(everything)),
-        "searched": searched(request.GET),
-        "narrowed": any(request.GET.get(name) for name in ("filter", "q", "status", "server")),
-        "any_server": page.total > 0 or Server.objects.exists(),
-    }
+@require_POST
+def columns(request: HttpRequest) -> HttpResponse:
+    """Which columns this browser shows from now on."""
+    model_list.choose_columns(request, request.POST.getlist("column"))
+    return redirect(f"{reverse('models')}?{request.POST.get('query', '')}".rstrip("?"))
 
 
-def _counts(models: LanguageModelQuerySet) -> dict[str, int]:
-    """How many models there are, how many of each status, and how large they are together; one query."""
-    return models.aggregate(
-        all=Count("pk"),
-        present=Count("pk", filter=Q(missing=False)),
-        bytes=Sum("size_bytes", default=0),
-        servers=Count("server", distinct=True),
-        overstated=Count("pk", filter=STATUSES["tested"] & Q(tested_context__lt=F("declared_context"))),
-        **{name: Count("pk", filter=condition) for name, condition in STATUSES.items()},
-    )
+@require_safe
+def suggest(request: HttpRequest) -> HttpResponse:
+    """What can be typed next into the filter box."""
+    text = request.GET.get("filter", "")[:LONGEST]
+    suggestions = suggesting.suggest(text, tallying.known_values(registry_of(request)))
+    counted = [(item, _count(request, item.text)) for item in suggestions.items]
+    return render(request, "registry/model_suggestions.html", {"suggestions": suggestions, "items": counted})
 
 
-def _servers(models: LanguageModelQuerySet) -> list[tuple[str, int]]:
-    """The servers with the most models, when there is more than one."""
-    named = models.exclude(server=None).order_by().values_list("server__name").annotate(n=Count("pk"))
-    counted = [(str(name), int(n)) for name, n in named.order_by("-n", "server__name")[:SERVER_CHIPS]]
-    return counted if len(counted) > 1 else []
+@require_safe
+def known(request: HttpRequest) -> HttpResponse:
+    """The tags or groups there are, for a field that asks for one."""
+    names = tallying.known_values(registry_of(request)).get(request.GET.get("of", ""), [])
+    return render(request, "registry/model_known.html", {"names": names})
+
+
+def _count(request: HttpRequest, text: str) -> int | None:
+    """How many models the suggested filter would show; None when it is not finished or counting takes too long."""
+    registry = registry_of(request)
+    expression, _ = model_list.read(text)
+    if expression is None or tallying.tally(registry).all > COUNTED_UP_TO:
+        return None
+    return tallying.match(registry, text, expression).models
+
+
+@require_safe
+def export(request: HttpRequest) -> HttpResponse:
+    """Exactly the models that the filter shows, as a file."""
+    registry, fmt = registry_of(request), request.GET.get("format", "native")
+    wanted: dict[str, Any] = {"fmt": fmt, "full": "full" in request.GET, "expression": asked(request)}
+    try:
+        data = exchanging.export(registry, **wanted)
+    except (BadFilter, ValueError) as refusal:
+        messages.error(request, str(refusal))
+        return redirect("models")
+    return as_file(data, fmt)
+
+
+def as_file(data: bytes, fmt: str) -> HttpResponse:
+    """An answer that a browser saves."""
+    answer = HttpResponse(data, content_type=TYPES.get(fmt, "application/json"))
+    name = f"models-{timezone.now():%Y%m%d-%H%M}.{exchanging.FORMATS[fmt]}"
+    answer["Content-Disposition"] = content_disposition_header(True, name)
+    return answer

@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll('[data-toggle-theme]')) {
 }
 
 // menus (details elements): Escape and a click elsewhere close them
-const menus = '.lx-menu, .lx-account, [data-menu]';
+const menus = '.lx-menu, .lx-account, .lx-registry, [data-menu]';
 document.addEventListener('click', event => {
   for (const menu of document.querySelectorAll(menus)) if (menu.open && !menu.contains(event.target)) menu.open = false;
 });

@@ -10,8 +10,10 @@ from ninja import Query, Router, Status
 from ninja.errors import HttpError
 from pydantic import BaseModel, Field
 
+from registry import grouping
 from registry.api.access import Request, operation
-from registry.api.fields import Body, Id, Seconds, Text
+from registry.api.fields import Body, Id, Name, Seconds, Text
+from registry.api.groups import group_named
 from registry.api.jobs import Started, StatusName, started
 from registry.api.lists import Items, Listing, found, listed
 from registry.api.problems import conflicts
@@ -122,15 +124,23 @@ class ContextTestDetail(ContextTestShape):
         return cls(**ContextTestShape.of(test).model_dump(), low=search.low, high=search.high, probes=probes)
 
 
+class OfGroup(Body):
+    """All models of a group."""
+
+    group: Name
+
+
 class NewContextTest(Body):
     """Which models to test, and how: `ctx` tries this one size only, `force` also what the estimate calls unsafe."""
 
-    models: Annotated[list[Id], Field(min_length=1, max_length=10_000)] | Literal["all"]
+    models: Annotated[list[Id], Field(min_length=1, max_length=10_000)] | Literal["all"] | OfGroup
     threshold: Annotated[Tokens | None, Field(description="never load above this size")] = None
     ctx: Tokens | None = None
     force: bool = False
     timeout: Annotated[Seconds, Field(description="for one load or one answer")] = 1800.0
-    registry: Annotated[Text, Field(description='where "all" looks for untested models')] = DEFAULT
+    registry: Annotated[Text, Field(description='where "all" looks for untested models, and a group is looked for')] = (
+        DEFAULT
+    )
 
     def options(self) -> context_testing.Options:
         return context_testing.Options(
@@ -160,10 +170,24 @@ def list_context_tests(request: Request, wanted: Query[ContextTestsWanted]) -> I
 @operation(router.post, "", role=Role.OPERATOR, answers=Started, status=202, also=(404, 409))
 def start_context_tests(request: Request, new: NewContextTest) -> Status[Started]:
     """Starts a test of each model; several models make one parent job with a child for each."""
-    models = _untested(new.registry) if new.models == "all" else _chosen(new.models)
+    models = _models(new)
     with conflicts():
         job = context_testing.enqueue(models, new.options(), door="rest", asked_by=request.auth.user)
     return started(job)
+
+
+def _models(new: NewContextTest) -> list[LanguageModel]:
+    if isinstance(new.models, OfGroup):
+        return _of_group(new.registry, new.models.group)
+    return _untested(new.registry) if new.models == "all" else _chosen(new.models)
+
+
+def _of_group(registry: str, name: str) -> list[LanguageModel]:
+    group = group_named(registry, name)
+    models = list(grouping.models_of(group).select_related("server"))
+    if not models:
+        raise HttpError(409, f"Group {group} has no models; add some first.")
+    return models
 
 
 def _untested(name: str) -> list[LanguageModel]:

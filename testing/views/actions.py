@@ -11,9 +11,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from registry import supervising
+from registry import grouping, supervising
 from registry.access import needs
-from registry.models import Job, LanguageModel, Registry, Role, User
+from registry.models import Group, Job, LanguageModel, Role, User
+from registry.views.chosen_models import chosen
+from registry.views.current import registry_of
 from testing import context_testing
 from testing.models import ContextTest
 from testing.search import GRAIN
@@ -41,17 +43,23 @@ class OptionsForm(forms.Form):
 @require_POST
 @needs(Role.OPERATOR)
 def start(request: HttpRequest) -> HttpResponse:
-    """Tests the models whose ids are posted as `model`."""
-    ids = [value for value in request.POST.getlist("model") if value.isdecimal() and len(value) < 19]
-    models = LanguageModel.objects.filter(pk__in=ids).select_related("server").order_by("pk")
-    return _start(request, list(models))
+    """Tests the chosen models: the ticked ones, all that a filter lets through, or those of the `group`."""
+    if request.POST.get("group", "").isdecimal():
+        group = get_object_or_404(Group, pk=request.POST["group"])
+        return _start(request, list(grouping.models_of(group).select_related("server")))
+    try:
+        models = list(chosen(request).order_by("pk"))
+    except ValueError as refusal:
+        messages.error(request, str(refusal))
+        return redirect(_back(request))
+    return _start(request, models)
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def start_untested(request: HttpRequest) -> HttpResponse:
     """Tests every model that has not been tested yet."""
-    return _start(request, list(context_testing.untested(Registry.objects.default())))
+    return _start(request, list(context_testing.untested(registry_of(request))))
 
 
 @require_POST

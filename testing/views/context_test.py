@@ -13,7 +13,7 @@ from registry.models import Job, Server
 from registry.models.job import JobStatus
 from testing.models import ContextTest, Probe
 from testing.models.context_test import GOOD, Phase
-from testing.views.evidence import READS, Bracket, MemoryFit, chart_of
+from testing.views.evidence import READS, Bracket, MemoryFit, chart_of, left_open
 from testing.views.steps import steps_of_test
 
 
@@ -47,6 +47,7 @@ def report(test: ContextTest) -> dict[str, Any]:
         "seconds": running_seconds(test.job),
         "holder": _holder(test) if stage == "waiting" else None,
         "good": test.verdict in GOOD,
+        "left_open": left_open(test, finished),
         "probes": probes[::-1] if live else probes,
         "loads": sum(probe.loads for probe in probes),
         "working": len({probe.requested for probe in finished if probe.good}),

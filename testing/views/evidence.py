@@ -10,7 +10,7 @@ from typing import Any
 from registry.templatetags.drawing import Scale
 from registry.templatetags.figures import plain_size
 from registry.templatetags.instruments import verdict_kind
-from testing.models import Probe
+from testing.models import ContextTest, Probe
 from testing.models.context_test import Verdict
 
 READS = ("fill", "step down")
@@ -47,6 +47,14 @@ def steps_of(probes: Sequence[Probe]) -> Iterable[Bracket]:
                 works.add(probe.applied)
         low = max(works, default=0)
         yield Bracket(low, min((size for size in fails if size > low), default=None))
+
+
+def left_open(test: ContextTest, probes: Sequence[Probe]) -> bool:
+    """Whether larger sizes were not tried because the test was told to stop: what it found works, but is no limit."""
+    tested, declared = test.tested_context, test.model.declared_context
+    if not tested or not (test.threshold or test.fixed_context) or (declared and tested >= declared):
+        return False
+    return Bracket.after(probes).high is None
 
 
 def chart_of(probes: Sequence[Probe], declared: int | None, tested: int | None) -> dict[str, Any]:

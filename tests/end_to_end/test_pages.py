@@ -21,6 +21,9 @@ EMPTY = {
     "/servers/": "Add the first one",
     "/context-tests/": "No context test yet",
     "/jobs/": "No job so far",
+    "/snapshots/": "No snapshot of default yet",
+    "/upkeep/": "breaks no rule",
+    "/history/": "Nothing was changed yet",
 }
 FILLED = {
     "/": "Latest results",
@@ -34,6 +37,14 @@ FILLED = {
     "/context-tests/": "under way",
     "/jobs/": "under way",
     "/settings/": "API token",
+    "/snapshots/": "snapshots, the newest",
+    "/import/": "Show what changes",
+    "/compare/": "Compare what with what?",
+    "/sync/": "Also take test results",
+    "/registries/": "the pages show default",
+    "/upkeep/": "prefers nowhere",
+    "/upkeep/cleanup/?orphans=on": "lab/missing",
+    "/history/": "newest first",
     "/admin/": "Registry",
     "/admin/registry/languagemodel/": "lab/tested",
     "/admin/registry/server/1/change/": "shelf",
@@ -63,6 +74,16 @@ STATES = {
     "job failed": "shelf went away",
     "server": "Scans, latest first",
     "server silent": "refused the connection",
+    "snapshot": "Merge it instead",
+    "snapshot restore": "so this can be undone",
+    "snapshot merge": "Undecided",
+    "snapshot delete": "can no longer be put back",
+    "diff": "differs in 1 group",
+    "diff same": "67 models are the same",
+    "diff equal": "No difference",
+    "registry": "What is in it",
+    "registry delete": "Download it first",
+    "job change": "restoring it undoes all of this",
 }
 # not Django's own pages: they look as Django made them, and the API's explorer is drawn by a script
 OURS = [page for page in (*FILLED, *STATES) if not page.startswith(("/admin/", "/api/"))]

@@ -143,3 +143,37 @@ def _fill(model: LanguageModel, count: int) -> None:
         make_probe(test=test, requested=8192)
         number = model.instances.count()
         load(model, f"copy:{number}", 2048)
+
+
+@pytest.mark.parametrize("asked", [{"threshold": 8192}, {"fixed_context": 8192}])
+def test_a_test_that_was_told_to_stop_leaves_the_window_open(page: Client, asked: dict[str, Any]) -> None:
+    model = make_model(declared_context=131072, tested_context=8192, test_status="tested")
+    test = make_test(model=model, tested_context=8192, **asked)
+    make_probe(test=test, requested=8192, kind="fill", verdict="verified")
+    assert "It declares 131,072 tokens; 8,192 work here, and more was not tried" in text(page, model)
+    assert "8,192 tokens work; more was not tried" in page.get(test.get_absolute_url()).content.decode()
+
+
+def test_a_limit_found_below_the_size_to_stop_at_is_a_limit(page: Client) -> None:
+    model = make_model(declared_context=131072, tested_context=8192, test_status="tested")
+    test = make_test(model=model, tested_context=8192, threshold=16384)
+    make_probe(test=test, requested=16384, verdict="out of memory")
+    make_probe(test=test, requested=8192, kind="fill", verdict="verified")
+    assert "more was not tried" not in text(page, model)
+
+
+def test_the_usage_that_a_file_told_is_shown_with_its_averages(page: Client) -> None:
+    counted = {"inference_count": 4, "total_tokens_processed": 1000, "total_inference_time": 8.0}
+    shown = text(page, make_model(opening_balance=counted | {"last_used": "2026-01-01T00:00:00Z"}))
+    assert "4 requests counted so far" in shown
+    assert "250" in shown
+    assert "2.0 s a request" in shown
+
+
+def test_every_tag_says_why(page: Client) -> None:
+    model = make_model(tags=("mine",))
+    model.tags.create(name="llama", family="architecture", reason="Its architecture is llama, as told.")
+    shown = text(page, model)
+    assert "Its architecture is llama, as told." in shown
+    assert "Take off the tag mine" in shown
+    assert "Take off the tag llama" not in shown

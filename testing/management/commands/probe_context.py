@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.table import Table
 
+from registry import grouping
 from registry.management.base import (
     FAILED,
     UNREACHABLE,
@@ -37,6 +38,7 @@ class Command(OwnCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("models", nargs="*", metavar="MODEL", help="key, server/key or server/key@variant")
         parser.add_argument("--all", action="store_true", help="all models that were not tested yet")
+        parser.add_argument("--group", metavar="G", help="the models of a group, in its order")
         parser.add_argument("--threshold", type=int, metavar="N", help="never load above N tokens")
         parser.add_argument("--ctx", type=int, metavar="N", help="try this one size only")
         parser.add_argument("--reset", action="store_true", help="forget the earlier result first")
@@ -70,11 +72,23 @@ class Command(OwnCommand):
         return self._report(family, options["json"])
 
     def _models(self, registry: Registry, options: dict[str, Any]) -> list[LanguageModel]:
-        if options["all"] == bool(options["models"]):
-            raise wrong_usage("Name models, or use --all for every untested one.")
+        if sum(map(bool, (options["all"], options["models"], options["group"]))) != 1:
+            raise wrong_usage("Name models, or use --all for every untested one, or --group for those of a group.")
         if options["all"]:
             return list(context_testing.untested(registry))
+        if options["group"]:
+            return self._of_group(registry, options["group"])
         return [model_named(name, registry) for name in dict.fromkeys(options["models"])]
+
+    def _of_group(self, registry: Registry, name: str) -> list[LanguageModel]:
+        try:
+            group = grouping.group_named(registry, name)
+        except ValueError as error:
+            raise wrong_usage(str(error)) from error
+        models = list(grouping.models_of(group).for_list())
+        if not models:
+            raise wrong_usage(f"Group {group} has no models; `lmstrix group add` puts some in.")
+        return models
 
     def _plan(self, models: Sequence[LanguageModel], asked: Options, as_json: bool) -> None:
         plans = [planning.plan(model, asked) for model in models]

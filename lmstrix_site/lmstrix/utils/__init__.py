@@ -1,0 +1,1 @@
+"""By the names of the guide."""
