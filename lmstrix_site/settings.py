@@ -92,6 +92,8 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": (
             "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
             "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-8000;"
+            # a new connection for each request has an empty cache; the system's own one is shared
+            "PRAGMA mmap_size=268435456;PRAGMA analysis_limit=1000;"
         ),
     }
     # a file, not memory: locking is part of what is tested

@@ -10,7 +10,7 @@ from django.db import DataError, IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
-from registry import applying_arrangements, applying_models, applying_servers
+from registry import applying_arrangements, applying_models, applying_servers, surveying
 from registry.columns import moment
 from registry.documents.content import Content, iso
 from registry.holding import Busy, holding
@@ -69,6 +69,8 @@ def _write(held: Registry, target: Content) -> Applied:
     applying_arrangements.write_groups(held, target.groups, models, done.note)
     applying_arrangements.write_profiles(held, target.profiles, done.note)
     header = _header(held, target)
+    if done.count("model") >= surveying.MANY:
+        surveying.survey()
     if done or header:
         header.setdefault("updated", timezone.now())
         Registry.objects.filter(pk=held.pk).update(version=F("version") + 1, **header)

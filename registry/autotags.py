@@ -17,6 +17,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST = 100  # characters of a tag
@@ -52,6 +53,7 @@ WORDS = {
     "multilingual": re.compile(r"(?<![a-z])(multi-?lingual|polyglot)(?![a-z])"),
     "creative": re.compile(r"(?<![a-z])(creative|creativity|storytelling|storywriter|role-?play)(?![a-z])"),
 }
+ANY_WORD = re.compile("|".join(pattern.pattern for pattern in WORDS.values()))
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,11 @@ def _architecture(facts: Facts) -> Iterator[AutoTag]:
 
 def _named_family(facts: Facts) -> tuple[str, str]:
     """The first family whose word is in the key or name, with that word."""
-    text = f"{facts.key} {facts.name}".lower()
+    return _family_in(f"{facts.key} {facts.name}".lower())
+
+
+@lru_cache(4096)
+def _family_in(text: str) -> tuple[str, str]:
     for pattern, family in NAMED:
         if found := pattern.search(text):
             return found[0], family
@@ -142,6 +148,7 @@ def _type(facts: Facts) -> Iterator[AutoTag]:
 
 
 def _capabilities(facts: Facts) -> Iterator[AutoTag]:
+    """As told, else by a word of the texts; most models have none of the words, which one look tells."""
     if facts.vision:
         yield AutoTag("vision", "capability", "It takes pictures, as told.")
     if facts.tool_use:
@@ -149,11 +156,14 @@ def _capabilities(facts: Facts) -> Iterator[AutoTag]:
     if facts.reasoning_options:
         options = ", ".join(str(option) for option in facts.reasoning_options)
         yield AutoTag("reasoning", "capability", f"It can reason before it answers ({options[:200]}), as told.")
+    places = [(place, getattr(facts, place).lower()) for place in ("key", "name", "description")]
+    if not ANY_WORD.search("\n".join(text for _, text in places)):
+        return
     for name, pattern in WORDS.items():
         if name == "reasoning" and facts.reasoning_options:
             continue
-        for place, text in (("key", facts.key), ("name", facts.name), ("description", facts.description)):
-            if found := pattern.search(text.lower()):
+        for place, text in places:
+            if found := pattern.search(text):
                 yield AutoTag(name, "capability", f"The word “{found[0]}” is in its {place}.")
                 break
 

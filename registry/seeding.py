@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Max
 
-from registry import auditing, autotags, tagging
+from registry import auditing, autotags, surveying, tagging
 from registry.holding import holding
 from registry.models import Group, GroupMember, Instance, LanguageModel, Profile, Registry, Server, Tag
 from registry.models.language_model import CheckStatus, State
@@ -80,6 +80,7 @@ def seed(registry: Registry, count: int, *, servers: int = 4, add: bool = False)
         _label(models, chance)
         _arrange(held, models)
         held.touch()
+        surveying.survey()
         auditing.note("add", held, registry=held, summary=f"{count:,} models for demonstration")
     return count
 

@@ -3,7 +3,7 @@
 from celery import shared_task
 from celery.signals import worker_ready
 
-from registry import acting, changing, jobs, mirroring, scanning, supervising
+from registry import acting, changing, jobs, mirroring, scanning, supervising, surveying
 from registry.acting import Actor
 from registry.models import Pulse
 
@@ -26,6 +26,7 @@ def scan_all() -> None:
 
 @shared_task(name="registry.daily_snapshots")
 def daily_snapshots() -> None:
+    surveying.survey()
     with acting.acting(Actor("schedule")):
         changing.enqueue_daily()
 

@@ -29,6 +29,12 @@ def words(value: int) -> str:
 
 
 @register.filter
+def cut(text: str, length: int) -> str:
+    """At most `length` characters; in a long list several times as fast as Django's truncatechars."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+@register.filter
 def sentence(text: str) -> str:
     """Its first letter as a capital, the rest as it is."""
     return text[:1].upper() + text[1:]

@@ -27,6 +27,7 @@ def measured(count: int, repeats: int) -> int:
     from django.core.management import call_command
     from django.test import Client
 
+    import lmstrix_site.asgi  # noqa: F401  (as in the web process)
     from tests.bench import figures
     from tests.builders import make_user
 

@@ -20,7 +20,9 @@ def visitor(client: Client) -> Client:
 
 def test_the_list_of_ten_thousand_takes_eight_queries_at_most_at_its_start_and_end(visitor: Client) -> None:
     seeding.seed(Registry.objects.default(), 10_000)
-    for address in (*figures.list_addresses(last=False), *figures.list_addresses(last=True)):
+    # each filter once and each order once, first and last page
+    some = list(figures.list_addresses(last=False))[:: len(figures.ORDERS) + 1]
+    for address in (*some, *figures.list_addresses(last=True)):
         cache.clear()
         cold, warm = (figures.queries_of(visitor, address) for _ in range(2))
         assert (cold <= figures.MOST_QUERIES, warm <= 6) == (True, True), f"{address}: {cold}, then {warm}"

@@ -174,3 +174,10 @@ def test_queries_do_not_grow_with_servers(page: Client) -> None:
             page.get("/servers/")
             counts.append(len(queries))
     assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize(("role", "seen"), [("operator", False), ("admin", True)])
+def test_only_an_admin_sees_the_button_that_edits_a_server(client: Client, role: str, seen: bool) -> None:
+    server = make_server()
+    client.force_login(make_user(role=role))
+    assert (f"/servers/{server.pk}/edit/" in client.get(f"/servers/{server.pk}/").content.decode()) is seen

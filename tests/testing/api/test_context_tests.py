@@ -108,7 +108,7 @@ def test_wrong_options_are_422(operator: ApiClient, body: dict[str, Any]) -> Non
 def test_queries_do_not_grow_with_tests(operator: ApiClient, django_assert_num_queries: Any) -> None:
     for _ in range(8):
         make_test()
-    with django_assert_num_queries(4):  # token, keys, rows, count
+    with django_assert_num_queries(3):  # token, rows, count
         assert len(operator.read("/api/context-tests")["items"]) == 8
 
 
