@@ -82,7 +82,7 @@ def _registries(chosen: Registry) -> QuerySet[Registry]:
     return Registry.objects.annotate(
         models_count=_number(LanguageModel.objects.filter(registry=chosen, missing=False)),
         jobs_count=_number(jobs.filter(parent=None)),
-        tests_count=_number(jobs.filter(kind="context_test")),
+        tests_count=_number(jobs.filter(kind="context_test", context_test__model__registry=chosen)),
         servers_count=_number(servers),
         answer_count=_number(servers.filter(reachable=True)),
         silent_count=_number(servers.filter(reachable=False)),

@@ -28,9 +28,10 @@ from registry.claims import Claim, JobFailed
 from registry.comparing import Side
 from registry.holding import Busy
 from registry.living import showing_life
-from registry.models import Job, Registry, Snapshot
+from registry.models import Job, Registry, Role, Snapshot
 from registry.models.job import OPEN, Runner
 from registry.models.snapshot import Origin
+from registry.rendering import counted
 from registry.replacing import Finish, Report
 
 SHOWN = 200  # changes that a job's result keeps
@@ -153,15 +154,22 @@ def _noting(held: Claim) -> Finish:
 
 
 def _change(work: Callable[[Claim, Registry], Any]) -> Callable[[Claim], None]:
-    """The run of a kind of job; what a worker before had finished is not done again."""
+    """The run of a kind of job; what a worker before had finished is not done again.
+
+    A bound registry that it writes is saved in its file; where that cannot be, nothing is done. A sync saves its sides.
+    """
+    saves = work not in (_sync, _daily)
 
     def run(held: Claim) -> None:
         if held.job.result:
             return
         actor = replace(acting.current(), name=held.job.params.get("who", ""))
         with acting.acting(actor), _working(held) as registry:
+            if saves:
+                registries.check_file(registry)
             work(held, registry)
-            registries.save_bound(registry)
+            if saves:
+                registries.save_bound(registry)
 
     return run
 
@@ -177,8 +185,6 @@ def _import(held: Claim, registry: Registry) -> None:
         expected_version=params["version"],
         finish=_noting(held),
     )
-    if upload.origin == Origin.UPLOAD:
-        snapshots.delete(upload)  # it was kept for this job alone
 
 
 def _restore(held: Claim, registry: Registry) -> None:
@@ -197,6 +203,12 @@ def _merge(held: Claim, registry: Registry) -> None:
 def _take_over(held: Claim, registry: Registry) -> None:
     side, tokens = _side(held, registry, "source"), set(held.job.params["tokens"])
     exchanging.take_over(registry, side.content, tokens, source=side.label, finish=_noting(held))
+    _forget_token(held)
+
+
+def _forget_token(held: Claim) -> None:
+    """What was done needs the token of the other LMStrix no more."""
+    held.write(params=held.job.params | {"token": sealing.seal("")})
 
 
 def _sync(held: Claim, registry: Registry) -> None:
@@ -206,6 +218,7 @@ def _sync(held: Claim, registry: Registry) -> None:
         first, second, strategy=params["strategy"], results=params["results"], check=held.check
     )  # fmt: skip
     held.write(message=report.summary, result=report.as_dict(SHOWN))
+    _forget_token(held)
 
 
 def _cleanup(held: Claim, registry: Registry) -> None:
@@ -216,11 +229,11 @@ def _cleanup(held: Claim, registry: Registry) -> None:
 def _daily(held: Claim, registry: Registry) -> None:
     taken = snapshots.create(registry, origin=Origin.DAILY)
     old = snapshots.prune(registry)
-    held.write(message=f"{taken.model_count:,} models", result={"snapshot": taken.pk, "pruned": old})
+    held.write(message=counted(taken.model_count, "model"), result={"snapshot": taken.pk, "pruned": old})
 
 
 WORK = {
     "import": _import, "restore": _restore, "merge": _merge, "take_over": _take_over, "sync": _sync,
     "cleanup": _cleanup, "snapshot": _daily,
 }  # fmt: skip
-jobs.KINDS.update({kind: jobs.Kind(_change(work)) for kind, work in WORK.items()})
+jobs.KINDS.update({kind: jobs.Kind(_change(work), role=Role.ADMIN) for kind, work in WORK.items()})

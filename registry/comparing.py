@@ -75,7 +75,8 @@ def side(text: str, *, registry: Registry, files: bool = False, remote_token: st
 def side_of(registry: Registry) -> Side:
     """A registry of this LMStrix, as it is now."""
     content, version = keeping.contents_now(registry)
-    return Side(registry.name, f"registry:{registry.name}", lambda: content, version, registry=registry)
+    label = Path(registry.path).name if registry.path else registry.name
+    return Side(label, f"registry:{registry.name}", lambda: content, version, registry=registry)
 
 
 def side_kept(snapshot: Snapshot) -> Side:

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 import psutil
 from django.db import IntegrityError, transaction
 
-from registry import auditing, sealing
+from registry import auditing, sealing, snapshots
 from registry.lmstudio import LMStudio, normalize_base_url
 from registry.lmstudio.address import LOOPBACK
 from registry.lmstudio.errors import LMStudioError
 from registry.lmstudio.wire import Listing
 from registry.models import LanguageModel, Registry, Server
+from registry.models.snapshot import Origin
 from registry.waiting import wait_for
 
 TRY_SECONDS = 6.0
@@ -154,9 +155,11 @@ def losses(server: Server) -> Losses:
 
 
 def delete_server(server: Server) -> None:
-    """Deletes the server with its models; ValueError while an experiment runs there."""
+    """Deletes the server with its models, of which snapshots are taken first; ValueError while an experiment runs."""
     if server.experiment is not None and server.experiment.is_open:
         raise ValueError(f"{server.name} is busy with {server.experiment}; cancel it first.")
+    for registry in Registry.objects.filter(models__server=server).distinct():
+        snapshots.create(registry, origin=Origin.SAFETY, note=f"before: delete server {server}")
     with transaction.atomic():
         lost = losses(server)
         auditing.note("delete", server, summary=f"with {lost.models:,} models and {lost.tests:,} tests")

@@ -30,7 +30,8 @@ SUMMED = {
 def statistics(registry: Registry) -> dict[str, Any]:
     """The guide's figures and more, in two queries; null is unknown. Missing models count in `missing_models` only.
 
-    `avg_context_limit` (tokens) is over the models with a tested context; `types` and `servers` are models by name.
+    `avg_context_limit` (tokens) is over the models with a tested context; `types` and `servers` are models by name,
+    a type that is not known as "unknown".
     """
     models = LanguageModel.objects.filter(registry=registry).order_by().values("missing", "type", "server__name")
     rows: list[Any] = list(
@@ -50,7 +51,7 @@ def statistics(registry: Registry) -> dict[str, Any]:
         "avg_context_limit": round(contexts / measured) if contexts and measured else None,
         "total_size_bytes": _sum(there, "total_size_bytes"),
         "total_inference_count": _sum(there, "total_inference_count"),
-        "types": _by(there, "type"),
+        "types": _by(there, "type", "unknown"),
         "servers": _by(there, "server__name"),
         "last_scan": Registry.objects.values_list("last_scan", flat=True).get(pk=registry.pk),
     }
@@ -61,9 +62,9 @@ def _sum(rows: Iterable[Any], name: str) -> int | None:
     return round(sum(known)) if known else None
 
 
-def _by(rows: Iterable[Any], name: str) -> dict[str, int]:
+def _by(rows: Iterable[Any], name: str, unknown: str = "") -> dict[str, int]:
     counts: Counter[str] = Counter()
     for row in rows:
-        if row[name]:
-            counts[row[name]] += row["total_models"]
-    return dict(counts)
+        if known := row[name] or unknown:
+            counts[known] += row["total_models"]
+    return dict(sorted(counts.items(), key=lambda counted: (-counted[1], counted[0])))

@@ -19,6 +19,7 @@ ACTIONS = (CHANGED, ADDED, MISSING)  # in the order they are shown
 KINDS = ("model", "group", "profile", "server")
 LABELS = ("tags", "favourite", "pinned")
 DATES = frozenset({"added", "updated", "created"})  # a date alone is no change
+UNCOMPARED = DATES | {"enabled"}  # whether a server is in use is decided where it stands
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 PART_OF = dict.fromkeys(RESULTS, "results") | dict.fromkeys(USAGE, "usage") | dict.fromkeys(LABELS, "labels")
 
@@ -52,8 +53,8 @@ class Change:
 
     @cached_property
     def token(self) -> str:
-        """Names this object, the same at every comparison."""
-        return token_of(self.kind, self.identity)
+        """Names what happens to this object, the same at every comparison: added is not missing."""
+        return token_of(self.kind, self.identity, f"={self.action}")
 
     @cached_property
     def fields(self) -> list[FieldChange]:
@@ -160,13 +161,16 @@ def _of_kind(
 
 
 def differing(before: Fields, after: Fields, *, sparse: bool = False) -> list[Difference]:
-    """The fields that differ, by name; dates are left out, and nothing, "" and unknown are the same."""
+    """The fields that differ, by name; nothing, "" and unknown are the same.
+
+    Dates are left out, and whether a server is enabled.
+    """
     if sparse:
         before, after = ({**dict.fromkeys(other), **one} for one, other in ((before, after), (after, before)))
     found = [
         (name, value, after[name])
         for name, value in before.items()
-        if name in after and value != after[name] and name not in DATES
+        if name in after and value != after[name] and name not in UNCOMPARED
     ]
     return sorted((each for each in found if each[1] not in EMPTY or each[2] not in EMPTY), key=itemgetter(0))
 

@@ -27,23 +27,25 @@ CUSTOM_ONLY = ("size_bytes", "declared_context")  # a server measures them, so n
 EDITABLE = (*LABELS, *SETTABLE, *CUSTOM_ONLY)
 
 
-def add_custom(registry: Registry, fields: Fields) -> LanguageModel:
+def add_custom(registry: Registry, fields: Fields, *, faults: Faults | None = None) -> LanguageModel:
     """Adds a model that no server offers, from the guide's fields (`id` or `key`, `name`, `size_mb`, `tags`, ...).
 
+    `faults` collects warnings, such as fields that nobody here knows.
     Raises Unreadable, which is a ValueError, with every fault, and ValueError when there is a model with this id.
     """
     key = fields.get("key") or fields.get("id")
     if not isinstance(key, str) or not key:
         raise ValueError("A model needs an id, such as custom-llama-7b.")
     told = {name: value for name, value in fields.items() if name not in ("server", "server_url")}
-    ((identity, read),) = native.from_native({"models": {key: told}}).models.items()
+    ((identity, read),) = native.from_native({"models": {key: told}}, faults=faults).models.items()
     with holding(registry) as held:
         if same := LanguageModel.objects.filter(registry=held, key=identity.key).with_public_id().first():
             raise ValueError(f"There is a model {same.public_id} in registry {held} already; choose another id.")
         values = {"name": identity.key, "source": BY_HAND} | MODEL.values(read)
         model = LanguageModel(registry=held, key=identity.key, variant=identity.variant, **values)
         model.save()
-        Tag.objects.bulk_create(Tag(model=model, name=name) for name in read.get("tags") or ())
+        names = tagging.spelled_here(held, read.get("tags") or ())
+        Tag.objects.bulk_create(Tag(model=model, name=name) for name in names)
         tagging.derive_tags([model])
         held.touch()
         auditing.note("add", model, summary="by hand")
@@ -160,17 +162,23 @@ def forget(models: Iterable[LanguageModel]) -> list[Snapshot]:
     ValueError, and nothing is deleted, when a server still offers one of them or one is being tested.
     """
     given = distinct(models)
-    if refused := losses(given).refused:
-        raise ValueError(f"{refused[0]} is still offered by a server: the next scan would bring it back.")
-    if busy := [model for model in given if model.test_status == CheckStatus.TESTING]:
-        raise ValueError(f"{busy[0]} is being tested; cancel the test first.")
+    _check_forgettable(given)
     return [_forget(registry, some) for registry, some in by_registry(given)]
+
+
+def _check_forgettable(models: list[LanguageModel]) -> None:
+    if refused := losses(models).refused:
+        raise ValueError(f"{refused[0]} is still offered by a server: the next scan would bring it back.")
+    if busy := [model for model in models if model.test_status == CheckStatus.TESTING]:
+        raise ValueError(f"{busy[0]} is being tested; cancel the test first.")
 
 
 def _forget(registry: Registry, models: list[LanguageModel]) -> Snapshot:
     many = f"{len(models):,} models" if len(models) > 1 else str(models[0])
 
     def work(held: Registry) -> None:
+        for batch in batches(models):  # a scan or a test may have begun meanwhile
+            _check_forgettable(list(LanguageModel.objects.filter(pk__in=[model.pk for model in batch])))
         note(held, models, "forget", "with its test results")
         for batch in batches(models):
             LanguageModel.objects.filter(pk__in=[model.pk for model in batch]).delete()

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from django.db.models import QuerySet
 
-from registry import contents, filtering, keeping, merging, replacing
+from registry import contents, filtering, keeping, merging, placing, replacing
 from registry.documents import lmstrix_file, native, sheets, yaml_file
 from registry.documents.collecting import uncollected
 from registry.documents.content import Content, Fault, Unreadable
 from registry.merging import Merged
 from registry.models import LanguageModel, Registry
 from registry.replacing import Finish, Report
+from registry.spelling import respelled
 
 FORMATS = {"native": "json", "lmstrix": "json", "csv": "csv", "yaml": "yaml"}  # and the file's extension
 EXACT = "exact"  # not a merge: the registry holds what the file holds and nothing else
@@ -81,7 +82,7 @@ def _read(data: bytes | Content, name: str) -> tuple[Content, list[str]]:
 
 def _merged(now: Content, incoming: Content, strategy: str, results: bool | None) -> Merged:
     if strategy == EXACT:
-        return Merged(incoming)
+        return Merged(respelled(Content(), placing.ordered(now, incoming)))
     return merging.merge(now, incoming, strategy, results=results)
 
 

@@ -11,19 +11,24 @@ from registry import announcing, auditing
 from registry.holding import holding
 from registry.models import Group, GroupMember, LanguageModel, Registry
 from registry.models.language_model import LanguageModelQuerySet
-from registry.naming import checked, same
+from registry.naming import checked, same, tidy
 
 BATCH = 500
 
 
 def group_named(registry: Registry, name: str) -> Group:
     """The group of this name, whatever its capitals; ValueError that names those there are."""
-    groups = {group.name: group for group in registry.groups.all()}
-    found = groups.get(name) or next((group for group in groups.values() if same(group.name) == same(name)), None)
+    found = find_group(registry, name)
     if found is None:
-        known = f"there is {', '.join(list(groups)[:20])}" if groups else "there is none yet"
-        raise ValueError(f"There is no group named {name}; {known}.")
+        names = ", ".join(registry.groups.values_list("name", flat=True)[:20])
+        raise ValueError(f"There is no group named {name}; {f'there is {names}' if names else 'there is none yet'}.")
     return found
+
+
+def find_group(registry: Registry, name: str) -> Group | None:
+    """The group of this name, whatever its capitals, if there is one."""
+    alike = [group for group in registry.groups.all() if same(group.name) == same(tidy(name))]
+    return min(alike, key=lambda group: group.name != name, default=None)
 
 
 def models_of(group: Group, models: LanguageModelQuerySet | None = None) -> LanguageModelQuerySet:

@@ -21,7 +21,7 @@ from django.db.models.functions import Coalesce, Now
 from registry import acting, announcing, dispatching, supervising
 from registry.acting import Actor
 from registry.claims import Cancelled, Claim, JobFailed, LeaseLost, Waiting
-from registry.models import Job
+from registry.models import Job, Role
 from registry.models.job import JobStatus
 
 log = logging.getLogger(__name__)
@@ -29,10 +29,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of job does, and how it puts things back after a cancel or a failure."""
+    """What a kind of job does, how it puts things back after a cancel or a failure, and who may start it again."""
 
     run: Callable[[Claim], None]
     tidy: Callable[[Claim], None] | None = None
+    role: Role = Role.OPERATOR
 
 
 KINDS: dict[str, Kind] = {}

@@ -19,6 +19,7 @@ from registry.documents.content import Content
 from registry.documents.reading import Read
 from registry.holding import holding
 from registry.models import Registry, Server, Snapshot
+from registry.rendering import counted
 
 LARGEST_DOCUMENT = 2**30  # bytes, unpacked; 100,000 models with all their tests have about 300 MB
 TRIES = 3
@@ -92,7 +93,7 @@ def save(draft: Snapshot) -> Snapshot:
         except IntegrityError as error:
             if given or attempt == NAME_TRIES:
                 raise ValueError(f"Somebody else took the name {draft.name} just now; choose another.") from error
-    auditing.note("snapshot", draft, summary=f"{draft.model_count:,} models, {draft.get_origin_display()}")
+    auditing.note("snapshot", draft, summary=f"{counted(draft.model_count, 'model')}, {draft.get_origin_display()}")
     announcing.announce("snapshot", draft.pk)
     return draft
 

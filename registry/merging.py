@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from registry.diffing import ADDED, MISSING, Change, diff
+from registry.documents import lmstrix_file
 from registry.documents.content import RESULTS, Content, Fields, ModelId, public_ids
-from registry.placing import matched, placed, portable, renamed
+from registry.placing import in_order, matched, placed, portable, renamed
+from registry.spelling import respelled
 from registry.strategies import PREFER_NEWER, SKIP, combined, later, newer, parts_of, strategy_named
 
 
@@ -42,11 +44,13 @@ def merge(existing: Content, incoming: Content, strategy: str, *, results: bool 
     """`existing` with what `incoming` brings, by `strategy` (see `strategies`).
 
     `results`: test results come along True always, False never, None when they are of the same server: the same
-    address, and for addresses of the own host the same host. Raises Unreadable when a model could be several.
+    address, and for addresses of the own host the same host. Names that differ by capitals alone are one, spelled as
+    in `existing`. Raises Unreadable when a model could be several.
     """
     strategy = strategy_named(strategy)
-    incoming = portable(existing, placed(existing, incoming), results)
+    incoming = portable(existing, placed(existing, lmstrix_file.news(existing, incoming)), results)
     existing, incoming = _one_variant(existing, incoming, strategy)
+    incoming = respelled(existing, incoming)
     ids = public_ids(existing.models, existing.servers)
     undecided: list[Dispute] = []
 
@@ -55,6 +59,9 @@ def merge(existing: Content, incoming: Content, strategy: str, *, results: bool 
         for identity, fields in theirs.items():
             if identity in ours:
                 made[identity], open_parts = combined(kind, ours[identity], fields, strategy)
+                if kind == "group" and incoming.unordered:
+                    members = in_order(ours[identity].get("models"), made[identity].get("models"))
+                    made[identity] = made[identity] | {"models": members}
                 name = ids.get(identity, str(identity)) if kind == "model" else str(identity)
                 undecided.extend(Dispute(kind, name, tuple(open), NO_WINNER) for open in open_parts.values())
             else:
@@ -138,10 +145,18 @@ def take_over(existing: Content, incoming: Content, tokens: Collection[str]) -> 
     result = _copied(existing)
     for change in found:
         _take(change, result, meant, set(tokens))
+    result = _one_spelling(existing, result)
     used = {model.server for model in result.models}
     kept = {url: fields for url, fields in existing.servers.items() if url in used}
     brought = {url: fields for url, fields in incoming.servers.items() if url in used and url not in result.servers}
     return closed(replace(result, servers=kept | brought | result.servers))[0]
+
+
+def _one_spelling(existing: Content, result: Content) -> Content:
+    """`result` with names as they are spelled in `existing`, as far as they are still there."""
+    groups = {name: fields for name, fields in existing.groups.items() if name in result.groups}
+    profiles = {name: fields for name, fields in existing.profiles.items() if name in result.profiles}
+    return respelled(replace(existing, groups=groups, profiles=profiles), result)
 
 
 def _copied(content: Content) -> Content:

@@ -33,6 +33,14 @@ def checked_tag(text: str) -> str:
     return name
 
 
+def is_tag(text: str) -> bool:
+    """Whether a tag may be written just so."""
+    try:
+        return checked_tag(text) == text
+    except ValueError:
+        return False
+
+
 def same(name: str) -> str:
     """What two spellings of one name have in common: capitals do not matter."""
     return name.casefold()

@@ -38,19 +38,18 @@ def _once(models: Iterable[ModelId]) -> dict[tuple[str, str], ModelId]:
 def placed(existing: Content, incoming: Content) -> Content:
     """`incoming` with each model where `existing` has it, when the document does not tell of servers at all.
 
-    A file in the guide's own form, a CSV, LMStrix's command-line file: a model there is the one of that key here.
-    Raises Unreadable when several could be meant.
+    A file in the guide's own form, a CSV, LMStrix's command-line file: a model there is the one of that key here, else
+    of that `server/key`, else of that `server/key@variant`. Members that a file tells in no order stand as here.
+    Raises Unreadable when several models could be meant.
     """
     if incoming.servers:
-        return incoming
-    here: dict[str, list[ModelId]] = defaultdict(list)
-    for model in existing.models:
-        here[model.key].append(model)
+        return ordered(existing, incoming)
+    here = _looked_up(existing)
     faults: list[Fault] = []
     places: dict[ModelId, ModelId] = {}
     for model, fields in incoming.models.items():
         if not model.server and fields.get("source") != BY_HAND and model not in existing.models:
-            candidates = _candidates(model, here[model.key])
+            candidates = _candidates(model, next((names[model.key] for names in here if model.key in names), []))
             if len(candidates) > 1:
                 faults.append(_ambiguous(model, candidates, existing))
             elif candidates:
@@ -58,7 +57,37 @@ def placed(existing: Content, incoming: Content) -> Content:
     faults += _doubled(places)
     if faults:
         raise Unreadable(faults)
-    return renamed(incoming, places)
+    return ordered(existing, renamed(incoming, places))
+
+
+def ordered(existing: Content, incoming: Content) -> Content:
+    """`incoming`, in whose groups members that a file tells in no order stand as in `existing`."""
+    if not incoming.unordered:
+        return incoming
+    groups = {
+        name: fields | {"models": in_order(existing.groups.get(name, {}).get("models"), fields.get("models"))}
+        for name, fields in incoming.groups.items()
+    }
+    return replace(incoming, groups=groups)
+
+
+def in_order(here: Iterable[ModelId] | None, members: Iterable[ModelId] | None) -> list[ModelId]:
+    """`members` in the order that they have `here`, new ones last."""
+    told = dict.fromkeys(members or ())
+    known = [member for member in here or () if member in told]
+    return list(dict.fromkeys([*known, *told]))
+
+
+def _looked_up(content: Content) -> list[dict[str, list[ModelId]]]:
+    """The models by each of the names that may mean them, in the order in which these are looked up."""
+    keys, long, full = (defaultdict[str, list[ModelId]](list) for _ in range(3))
+    for model in content.models:
+        keys[model.key].append(model)
+        if model.server:
+            name = f"{content.servers.get(model.server, {}).get('name') or model.server}/{model.key}"
+            long[name].append(model)
+            full[f"{name}@{model.variant}"].append(model)
+    return [keys, long, full]
 
 
 def _candidates(model: ModelId, found: list[ModelId]) -> list[ModelId]:
@@ -77,7 +106,7 @@ def _doubled(places: Mapping[ModelId, ModelId]) -> list[Fault]:
     faults = []
     for model, place in places.items():
         if place in taken:
-            text = "stands there in several variants, and there is one model of that key here"
+            text = "stands there more than once, as several variants or by several ids, and is one model here"
             faults.append(Fault(f'models["{model.key}"]', text))
         taken.add(place)
     return faults

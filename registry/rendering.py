@@ -19,6 +19,11 @@ CONTROL = ("\t", "\r", "\n")
 UNSEEN = ("Cc", "Cf")  # control characters, marks of direction, of width zero
 
 
+def counted(number: int, noun: str) -> str:
+    """1 model, 2 models."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def render(rows: Iterable[Row], columns: Sequence[str], fmt: str) -> str:
     """These columns of the rows in one of FORMATS, with a newline at the end; values are JSON values or times.
 

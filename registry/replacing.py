@@ -19,6 +19,7 @@ from registry.models.snapshot import Origin
 
 TRIES = 3
 WORDS = {ADDED: "added", CHANGED: "changed", MISSING: "removed"}
+UNUSED = "left without a model here"  # what happens to a server instead of being removed: others may use it
 
 Plan = Callable[[Content], Merged]
 Finish = Callable[["Report"], None]  # called last in the transaction of the change: what it raises undoes all
@@ -43,7 +44,7 @@ class Report:
         """ "3 models added, 1 group changed", or that nothing is different."""
         parts = []
         for kind in KINDS:
-            for action, word in WORDS.items():
+            for action, word in (WORDS | ({MISSING: UNUSED} if kind == "server" else {})).items():
                 if number := self.diff.count(action, kind):
                     parts.append(f"{number:,} {kind}{'s' if number != 1 else ''} {word}")
         return ", ".join(parts) or "nothing is different"

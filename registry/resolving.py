@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from registry.models import LanguageModel, Profile, Server, Tag
 from registry.models.language_model import State
 from registry.naming import same
-from registry.weighing import failings, memory, verified
+from registry.weighing import failings, memory, unverified, verified
 
 READ = (
     "registry", "server", "key", "variant", "name", "type", "missing", "state", "vision", "tool_use",
@@ -195,6 +195,8 @@ def _behind(model: LanguageModel, best: LanguageModel, ranks: dict[int, _Rank]) 
         return (
             "preferred, but later in the list" if mine.preferred != LAST else "meets everything, but is not preferred"
         )
+    if mine.narrow != first.narrow and not mine.smallness:
+        return unverified(model)
     if mine.narrow != first.narrow:
         return f"its verified window of {-mine.smallness:,.0f} does not hold a whole request"
     if mine.unloaded != first.unloaded:

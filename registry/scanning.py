@@ -51,20 +51,27 @@ def enqueue(
     return job
 
 
-def enqueue_all(*, door: str, asked_by: User | None = None, runner: str = Runner.WORKER, owner: str = "") -> Job | None:
+def enqueue_all(
+    *,
+    door: str,
+    asked_by: User | None = None,
+    registry: Registry | None = None,
+    runner: str = Runner.WORKER,
+    owner: str = "",
+) -> Job | None:
     """A parent job with one scan for each enabled server; None when there is no server."""
     servers = list(Server.objects.enabled())
     if not servers:
         return None
     common: dict[str, Any] = {"door": door, "asked_by": asked_by, "runner": runner, "owner": owner}
     if len(servers) == 1:
-        return enqueue(servers[0], **common)
+        return enqueue(servers[0], registry=registry, **common)
     with transaction.atomic():
         parent = Job.objects.create(
             kind=FAMILY, title=f"{len(servers)} servers", status=JobStatus.RUNNING, started=Now(), **common
         )
         for server in servers:
-            enqueue(server, parent=parent, **common)
+            enqueue(server, parent=parent, registry=registry, **common)
     return parent
 
 

@@ -5,6 +5,7 @@ A custom tag is kept as it was typed, but `Prod` and `prod` are one tag: the spe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from registry.marking import BATCH, batches, by_registry, changed, distinct
 from registry.models import LanguageModel, Registry, Tag
 from registry.models.tag import Family, TagQuerySet
 from registry.naming import checked_tag, same
+from registry.spelling import alike, spellings
 
 FACTS = (
     "key", "name", "description", "type", "type_derived", "architecture", "parameters", "parameters_derived",
@@ -68,13 +70,11 @@ def _derive(models: list[LanguageModel]) -> None:
 
 def add_tags(models: Iterable[LanguageModel], names: Iterable[str]) -> int:
     """Puts the tags on each of the models; how many were put on that were not there. ValueError for a bad name."""
-    asked: dict[str, str] = {}
-    for name in map(checked_tag, names):
-        asked.setdefault(same(name), name)
+    asked = list(map(checked_tag, names))
     added = 0
     for registry, some in by_registry(models):
         with holding(registry):
-            spelled = asked | {key: name for key, name in _spellings(registry).items() if key in asked}
+            spelled = {same(name): name for name in spelled_here(registry, asked)}
             had = _had(some)
             new = [(model, name) for model in some for key, name in spelled.items() if (model.pk, key) not in had]
             Tag.objects.bulk_create([Tag(model=model, name=name) for model, name in new], batch_size=BATCH)
@@ -104,16 +104,46 @@ def remove_tags(models: Iterable[LanguageModel], names: Iterable[str]) -> int:
 
 
 def rename_tag(registry: Registry, old: str, new: str) -> int:
-    """Gives a custom tag another name on all models of the registry; how many. ValueError when no model has it."""
+    """Gives a custom tag another name on all models of the registry; how many. ValueError when no model has it.
+
+    Models that have the new name in another spelling get this one.
+    """
     name = checked_tag(new)
     with holding(registry):
-        tags = _tags_named(registry, old)
-        taken = set(_tags_named(registry, name).exclude(pk__in=tags).values_list("model_id", flat=True))
-        models = _models_of(tags, old)
-        tags.filter(model__in=taken).delete()
-        tags.update(name=name)
-        changed(registry, models, "tag", f"renamed {old} to {name}")
+        models = _models_of(_tags_named(registry, old), old)
+        changed(registry, _spell(_tags_named(registry, old, name), name), "tag", f"renamed {old} to {name}")
     return len(models)
+
+
+def _spell(tags: TagQuerySet, name: str) -> list[LanguageModel]:
+    """Makes all these tags one of this name, once on a model; the models whose tags changed."""
+    kept: dict[int, Tag] = {}
+    doubled = []
+    for tag in sorted(tags.select_related("model"), key=lambda tag: tag.name != name):
+        if kept.setdefault(tag.model_id, tag) is not tag:
+            doubled.append(tag)
+    _delete([tag.pk for tag in doubled])
+    tags.exclude(name=name).update(name=name)
+    return distinct(tag.model for tag in [*doubled, *(tag for tag in kept.values() if tag.name != name)])
+
+
+def spelled_twice(registry: Registry) -> list[tuple[str, list[str]]]:
+    """The models that have a custom tag in several spellings: the key of each, and the spellings."""
+    tags = Tag.objects.custom().filter(model__registry=registry).order_by()
+    several = [name for ways in alike(tags.values_list("name", flat=True).distinct()) for name in ways]
+    names: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for key, model, name in tags.filter(name__in=several).values_list("model__key", "model_id", "name"):
+        names[key, model].append(name)
+    return [(key, ways) for (key, _), found in sorted(names.items()) for ways in alike(found)]
+
+
+def spell_once(registry: Registry) -> None:
+    """Leaves the first spelling of each tag that a model has in several, on all models of the registry."""
+    with holding(registry):
+        for name in spellings(ways[0] for _, ways in spelled_twice(registry)).values():
+            tags = _tags_named(registry, name)
+            first = min(tags.values_list("name", flat=True))
+            changed(registry, _spell(tags, first), "tag", f"spelled {first} everywhere")
 
 
 def delete_tag(registry: Registry, name: str) -> int:
@@ -134,10 +164,11 @@ def tags_of(registry: Registry) -> list[Counted]:
     return sorted(counted, key=lambda tag: (order.index(Family(tag.family)), same(tag.name), tag.name))
 
 
-def _spellings(registry: Registry) -> dict[str, str]:
-    """How the registry spells its custom tags, by what all spellings have in common."""
-    names = Tag.objects.custom().filter(model__registry=registry).order_by("-name").values_list("name", flat=True)
-    return {same(name): name for name in names.distinct()}
+def spelled_here(registry: Registry, names: Iterable[str]) -> list[str]:
+    """The custom tags as the registry spells them, each once; a new one as it is given first."""
+    known = Tag.objects.custom().filter(model__registry=registry).order_by("name").values_list("name", flat=True)
+    wanted = spellings(names)
+    return list((wanted | {key: name for key, name in spellings(known.distinct()).items() if key in wanted}).values())
 
 
 def _had(models: Sequence[LanguageModel]) -> dict[tuple[int, str], int]:
@@ -149,12 +180,10 @@ def _had(models: Sequence[LanguageModel]) -> dict[tuple[int, str], int]:
     return had
 
 
-def _tags_named(registry: Registry, name: str) -> TagQuerySet:
-    """The custom tags of the registry with this name, in any spelling."""
-    tags = Tag.objects.custom().filter(model__registry=registry).order_by()
-    return tags.filter(
-        name__in=[known for known in set(tags.values_list("name", flat=True)) if same(known) == same(name)]
-    )
+def _tags_named(registry: Registry, *names: str) -> TagQuerySet:
+    """The custom tags of the registry with one of these names, in any spelling."""
+    tags, wanted = Tag.objects.custom().filter(model__registry=registry).order_by(), {same(name) for name in names}
+    return tags.filter(name__in=[known for known in set(tags.values_list("name", flat=True)) if same(known) in wanted])
 
 
 def _models_of(tags: TagQuerySet, name: str) -> list[LanguageModel]:

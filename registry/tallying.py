@@ -17,7 +17,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from registry import filtering
 from registry.filters import Expression
 from registry.models import LanguageModel, Registry, Tag
-from registry.models.language_model import CheckStatus
+from registry.models.language_model import TESTABLE, CheckStatus
 
 T = TypeVar("T")
 
@@ -37,18 +37,21 @@ COUNTED = {
 
 @dataclass(frozen=True)
 class Tally:
-    """The models of a registry in numbers; `of` by filter, `servers` by name."""
+    """The models of a registry in numbers; `of` by filter, `servers` by name.
+
+    `untested`: those that can be tested and were not. Of the present ones some are on no server (`unplaced`).
+    """
 
     all: int = 0
     present: int = 0
     verified: int = 0
+    untested: int = 0
     size_bytes: int = 0
+    placed_bytes: int = 0
+    unplaced: int = 0
+    unplaced_bytes: int = 0
     of: dict[str, int] = field(default_factory=dict)
     servers: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def untested(self) -> int:
-        return self.of.get("status:untested", 0)
 
     @property
     def missing(self) -> int:
@@ -113,7 +116,11 @@ def _counted(registry: Registry) -> Tally:
         "all": Count("pk"),
         "present": Count("pk", filter=Q(missing=False)),
         "verified": Count("pk", filter=Q(test_status=CheckStatus.TESTED, stale=False)),
-        "size_bytes": Sum("size_bytes", default=0),
+        "untested": Count("pk", filter=TESTABLE & Q(test_status=CheckStatus.UNTESTED)),
+        "placed_bytes": Sum("size_bytes", filter=Q(missing=False, server__isnull=False), default=0),
+        "unplaced": Count("pk", filter=Q(missing=False, server=None)),
+        "unplaced_bytes": Sum("size_bytes", filter=Q(missing=False, server=None), default=0),
+        "size_bytes": Sum("size_bytes", default=0),  # last: from here on the name means the sum
     }
     each = {f"n{place}": Count("pk", filter=condition) for place, condition in enumerate(COUNTED.values())}
     models = LanguageModel.objects.filter(registry=registry).order_by()

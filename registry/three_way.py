@@ -10,6 +10,7 @@ from registry.diffing import DATES, EMPTY, differing
 from registry.documents.content import Content, Fields, public_ids
 from registry.merging import NO_WINNER, Dispute, Merged, closed
 from registry.placing import placed
+from registry.spelling import respelled
 from registry.strategies import (
     PREFER_NEWER,
     SKIP,
@@ -32,7 +33,7 @@ def three_way(base: Content, ours: Content, theirs: Content, strategy: str) -> M
     Changed on one side: taken. Changed on both: a conflict, decided by `strategy` (`update`, `replace`: theirs; `skip`:
     ours; `prefer_newer`). Deleted on one side: deleted, unless the other side changed it (a conflict, kept).
     """
-    base, theirs = placed(ours, base), placed(ours, theirs)
+    base, theirs = (respelled(ours, placed(ours, side)) for side in (base, theirs))
     ids = public_ids(theirs.models, theirs.servers) | public_ids(ours.models, ours.servers)
     merging = _Merging(strategy_named(strategy), ids)
     merged = replace(

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, Min, Q, QuerySet, Value, When
-from django.db.models.functions import Lower
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from registry import keeping, tagging
 from registry.models import Group, GroupMember, Instance, LanguageModel, Profile, Registry, Server, Snapshot, Tag
 from registry.models.job import OPEN
 from registry.models.language_model import CheckStatus, ModelType, State
+from registry.spelling import alike
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,15 @@ def _same_but_for_case(kind: str, rows: Callable[[Registry], QuerySet[Any]]) -> 
     """Two names that people and file systems may take for one."""
 
     def find(registry: Registry) -> Iterable[tuple[str, str]]:
-        alike = rows(registry).order_by().annotate(lower=Lower("name")).values("lower")
-        for row in alike.annotate(n=Count("name", distinct=True), first=Min("name")).filter(n__gt=1):
-            yield f"{kind} {row['first']}", f"{row['n']} {kind}s have this name but for upper and lower case"
+        for names in alike(rows(registry).values_list("name", flat=True)):
+            yield f"{kind} {names[0]}", f"{len(names)} {kind}s have this name but for upper and lower case"
 
     return Rule("names alike", find)
 
 
 def _tags_alike(registry: Registry) -> Iterable[tuple[str, str]]:
-    tags = Tag.objects.custom().filter(model__registry=registry).order_by()
-    alike = tags.annotate(lower=Lower("name")).values("model__key", "model", "lower")
-    for row in alike.annotate(n=Count("name", distinct=True), first=Min("name")).filter(n__gt=1):
-        yield f"model {row['model__key']}", f"{row['n']} of its tags are {row['first']} but for upper and lower case"
+    for key, names in tagging.spelled_twice(registry):
+        yield f"model {key}", f"{len(names)} of its tags are {names[0]} but for upper and lower case"
 
 
 def _strangers(registry: Registry) -> QuerySet[GroupMember]:
@@ -229,7 +226,7 @@ RULES: tuple[Rule, ...] = (
     _rule_of_models("no name", Q(name="") | Q(key=""), "it has no name or no key"),
     _same_but_for_case("group", lambda registry: Group.objects.filter(registry=registry)),
     _same_but_for_case("profile", lambda registry: Profile.objects.filter(registry=registry)),
-    Rule("names alike", _tags_alike),
+    Rule("names alike", _tags_alike, "the first spelling stays", tagging.spell_once),
     Rule("a stranger in a group", _find_strangers, "it leaves the group", lambda r: _strangers(r).delete()),
     Rule("order of a group", _find_places, "the places are numbered again", _renumber),
     Rule("unknown in a profile", _unknown_of_profiles),

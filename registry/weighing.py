@@ -59,7 +59,7 @@ def _unmet(model: LanguageModel, need: str) -> Iterator[tuple[str, str]]:
 def _too_little(profile: Profile, model: LanguageModel) -> Iterator[tuple[str, str]]:
     asked, found = profile.min_tested_context, verified(model)
     if asked and found is None:
-        yield "not verified", _unverified(model)
+        yield "not verified", unverified(model)
     elif asked and (found or 0) < asked:
         yield "window too small", f"tested {found:,} of {asked:,} asked for"
     speed, least = model.tokens_per_second, profile.min_tokens_per_second
@@ -74,7 +74,8 @@ def _too_little(profile: Profile, model: LanguageModel) -> Iterator[tuple[str, s
         yield "too large", f"takes {size(takes or 0)} of {size(most)} allowed"
 
 
-def _unverified(model: LanguageModel) -> str:
+def unverified(model: LanguageModel) -> str:
+    """Why no window of it is verified."""
     if model.stale:
         return "tested, but its file changed since"
     if model.test_status == CheckStatus.FAILED:

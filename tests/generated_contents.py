@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from registry.documents.content import Content, Fields, ModelId
+from registry.naming import is_tag
 
 SHELF, DESK, LOCAL = "http://shelf:1234", "http://desk:1234", "http://localhost:1234"
 MOMENTS = [f"2026-0{month}-01T00:00:00Z" for month in (1, 2, 3)]
@@ -40,7 +41,7 @@ models = st.fixed_dictionaries(
         "notes": words,
         "declared_context": st.one_of(st.none(), st.integers(1, 3)),
         "favourite": st.booleans(),
-        "tags": st.lists(words, unique=True, max_size=3).map(sorted),
+        "tags": st.lists(words.filter(is_tag), unique=True, max_size=3).map(sorted),
         "opening_balance": st.fixed_dictionaries({"inferences": st.integers(1, 3), "last_used": moments}),
     },
 )

@@ -26,7 +26,9 @@ def changes(models: dict[str, LanguageModel]) -> dict[str, str]:
     gone.delete()
     GroupMember.objects.create(group=group, model=models["stale"], position=2)
     LanguageModel.objects.filter(pk=models["tested"].pk).update(notes=NOTE, favourite=True)
-    LanguageModel.objects.filter(pk=models["untested"].pk).update(notes="short", description="x" * 400, declared_context=65_536)
+    LanguageModel.objects.filter(pk=models["untested"].pk).update(
+        notes="short", description="x" * 400, declared_context=65_536
+    )
     Profile.objects.create(registry=registry, name="long letters", preferred_models=["nowhere"])
     auditing.note("edit", models["tested"], changes={"notes": ("", NOTE), "favourite": (False, True)})
     nightly = snapshots.create(registry, "2026-11-24 02:00", origin=Origin.DAILY)

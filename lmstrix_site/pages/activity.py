@@ -1,13 +1,13 @@
-"""What happened lately: tests, scans and other jobs that ended."""
+"""What happened lately to a registry: tests, scans and other jobs that ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, Q
 
-from registry.models import Job, Scan
+from registry.models import Job, Registry, Scan
 from registry.models.job import JobStatus
 
 SHOWN = 8
@@ -25,8 +25,16 @@ class Event:
     tone: str = ""
 
 
-def last_scan() -> Scan | None:
-    return Scan.objects.select_related("server").order_by("-created").first()
+def concerning(registry: Registry) -> Q:
+    """Jobs that test, scan or change `registry`, and those that are of no registry."""
+    tested = Q(context_test=None) | Q(context_test__model__registry=registry)
+    scanned = Q(scan=None) | Q(scan__registry=registry)
+    changed = Q(params__registry__isnull=True) | Q(params__registry=registry.pk)
+    return tested & scanned & changed
+
+
+def last_scan(registry: Registry) -> Scan | None:
+    return registry.scans.select_related("server").order_by("-created").first()
 
 
 def scan_told(scan: Scan) -> str:
@@ -36,11 +44,11 @@ def scan_told(scan: Scan) -> str:
     return f"found {_differences(scan) or 'nothing new'}"
 
 
-def feed() -> list[Event]:
+def feed(registry: Registry) -> list[Event]:
     """The last things that ended, newest first; scans that found nothing new are left out. One query."""
     ended = (
         Job.objects.exclude(ended=None)
-        .filter(children=None)
+        .filter(concerning(registry), children=None)
         .select_related("asked_by", "context_test__model", "context_test__server", "scan__server")
         .order_by(F("ended").desc(), "-pk")[: 5 * SHOWN]
     )

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from lmstrix_site.pages.statuses import Counted
-from registry.models import LanguageModel, Server
+from registry.models import LanguageModel, Registry, Server
 from registry.models.language_model import CheckStatus
-from registry.models.registry import DEFAULT
 from registry.templatetags.figures import sentence, words
 
 SHOWN = 6
@@ -29,8 +28,8 @@ class Item:
     action: str
 
 
-def items(silent: list[Server], counted: Counted) -> list[Item]:
-    """Servers first, then models, the worst first; one query when there is a model to name."""
+def items(silent: list[Server], counted: Counted, registry: Registry) -> list[Item]:
+    """Servers first, then models of the registry, the worst first; one query when there is a model to name."""
     found = [_silent(server) for server in silent] if len(silent) <= EACH else [_many_silent(silent)]
     groups: list[tuple[int, Callable[[LanguageModel], bool], Callable[[LanguageModel], Item], Item]] = [
         (counted.failed, lambda m: m.test_status == CheckStatus.FAILED and not m.missing, _failed, _many(
@@ -42,20 +41,20 @@ def items(silent: list[Server], counted: Counted) -> list[Item]:
         (counted.gone, lambda m: m.missing, _missing, _many(
             "file-off", "warn", counted.gone, "are no longer offered", "missing")),
     ]  # fmt: skip
-    named = _models() if any(0 < count <= EACH for count, *_ in groups) else []
+    named = _models(registry) if any(0 < count <= EACH for count, *_ in groups) else []
     for count, belongs, one, many in groups:
         found += [many] if count > EACH else [one(model) for model in named if belongs(model)]
     return found
 
 
-def _models() -> list[LanguageModel]:
+def _models(registry: Registry) -> list[LanguageModel]:
     """Enough of the models concerned: kinds with more than EACH are told as one line anyway."""
     kinds = (
         Q(test_status=CheckStatus.FAILED, missing=False), Q(test_verdict="server applied less", missing=False),
         Q(stale=True, test_status=CheckStatus.TESTED, missing=False), Q(missing=True),
     )  # fmt: skip
     ids = [
-        LanguageModel.objects.filter(kind, registry__name=DEFAULT).order_by("-last_tested").values("pk")[:EACH]
+        LanguageModel.objects.filter(kind, registry=registry).order_by("-last_tested").values("pk")[:EACH]
         for kind in kinds
     ]
     wanted = Q(pk__in=ids[0]) | Q(pk__in=ids[1]) | Q(pk__in=ids[2]) | Q(pk__in=ids[3])

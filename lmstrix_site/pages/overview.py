@@ -11,6 +11,8 @@ from django.views.decorators.http import require_safe
 
 from lmstrix_site import context
 from lmstrix_site.pages import activity, attention, running, servers, statuses
+from registry.models import Registry
+from registry.views.current import registry_of
 from testing.models import ContextTest
 from testing.models.context_test import GOOD
 
@@ -19,12 +21,12 @@ LATEST = 8
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    return render(request, "lmstrix_site/overview.html", _now())
+    return render(request, "lmstrix_site/overview.html", _now(registry_of(request)))
 
 
 @require_safe
 def overview_live(request: HttpRequest) -> HttpResponse:
-    return render(request, "lmstrix_site/overview_live.html", _now())
+    return render(request, "lmstrix_site/overview_live.html", _now(registry_of(request)))
 
 
 @require_safe
@@ -33,24 +35,24 @@ def shell_live(request: HttpRequest) -> HttpResponse:
     return render(request, "includes/sections.html", context.around(request, context.page_behind(request)))
 
 
-def _now() -> dict[str, Any]:
-    offered = servers.shown()
-    counted = statuses.counted()
-    items = attention.items(offered.silent, counted)
-    scan = activity.last_scan()
+def _now(registry: Registry) -> dict[str, Any]:
+    offered = servers.shown(registry)
+    counted = statuses.counted(registry)
+    items = attention.items(offered.silent, counted, registry)
+    scan = activity.last_scan(registry)
     return {
         "servers": offered,
         "statuses": counted,
         "attention": items[: attention.SHOWN],
         "attention_more": max(len(items) - attention.SHOWN, 0),
         "headline": statuses.headline(offered, len(items)),
-        "work": running.now(),
+        "work": running.now(registry),
         "scan": scan,
         "scan_told": activity.scan_told(scan) if scan else "",
         "latest": list(
-            ContextTest.objects.exclude(verdict="").select_related("model", "server", "job")
-            .order_by(F("job__ended").desc(nulls_last=True), "-pk")[:LATEST]
+            ContextTest.objects.filter(model__registry=registry).exclude(verdict="")
+            .select_related("model", "server", "job").order_by(F("job__ended").desc(nulls_last=True), "-pk")[:LATEST]
         ),
         "good": GOOD,
-        "feed": activity.feed(),
+        "feed": activity.feed(registry),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What runs now: context tests with their bracket, other jobs with their progress."""
+"""What runs now for a registry: context tests with their bracket, other jobs with their progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from django.db.models import Prefetch
 from django.utils import timezone
 
-from registry.models import Job
+from lmstrix_site.pages.activity import concerning
+from registry.models import Job, Registry
 from registry.models.job import JobStatus
 from testing.models import ContextTest, Probe
 from testing.views.evidence import Bracket
@@ -43,9 +44,9 @@ class Work:
     waiting: int
 
 
-def now() -> Work:
+def now(registry: Registry) -> Work:
     """Three queries, however much is running."""
-    open_jobs = list(Job.objects.open().filter(children=None).order_by("started", "pk")[:200])
+    open_jobs = list(Job.objects.open().filter(concerning(registry), children=None).order_by("started", "pk")[:200])
     running = [job for job in open_jobs if job.status == JobStatus.RUNNING]
     tests = _tests([job.pk for job in running if job.kind == "context_test"][:TESTS])
     others = [job for job in running if job.kind != "context_test"]

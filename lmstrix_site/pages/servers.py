@@ -1,4 +1,4 @@
-"""Servers with what is loaded on them, and how much of their memory that takes as far as it is known."""
+"""Servers with the models of a registry that are loaded, and how much memory they take as far as it is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from registry.models import Instance, Server
+from registry.models import Instance, Registry, Server
 from registry.models.language_model import CheckStatus, State
 from registry.templatetags.figures import plain_size
 
@@ -93,9 +93,10 @@ class Offered:
         return sum(row.tint == "busy" for loaded in self.all for row in loaded.rows)
 
 
-def shown() -> Offered:
-    """Every enabled server with its instances, in two queries."""
-    instances = Prefetch("instances", Instance.objects.select_related("model").order_by("-model__size_bytes", "pk"))
+def shown(registry: Registry) -> Offered:
+    """Every enabled server with its instances, in two queries; each registry has its own row of a loaded copy."""
+    copies = Instance.objects.filter(model__registry=registry).select_related("model")
+    instances = Prefetch("instances", copies.order_by("-model__size_bytes", "pk"))
     everything = list(Server.objects.prefetch_related(instances))
     enabled = [server for server in everything if server.enabled]
     loaded = [_loaded(server) for server in enabled]

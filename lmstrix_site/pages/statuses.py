@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from django.db.models import Count, Q
 
 from lmstrix_site.pages.servers import Offered
-from registry.models import LanguageModel
-from registry.models.language_model import CheckStatus, ModelType
-from registry.models.registry import DEFAULT
+from registry.models import LanguageModel, Registry
+from registry.models.language_model import TESTABLE, CheckStatus, ModelType
 from registry.templatetags.figures import sentence, words
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Models of the default registry by how far their context window is known; missing ones apart."""
+    """Models of a registry by how far their context window is known; missing ones apart.
+
+    `to_test`: the untested ones that can be tested now.
+    """
 
     tested: int
     testing: int
@@ -25,6 +27,7 @@ class Counted:
     failed: int
     gone: int
     less: int
+    to_test: int
 
     @property
     def all(self) -> int:
@@ -58,8 +61,8 @@ class Counted:
         return f"{self.tested:,} of {self.all:,} models have a verified context window"
 
 
-def counted() -> Counted:
-    """One query over the models of the default registry."""
+def counted(registry: Registry) -> Counted:
+    """One query over the models of the registry."""
     here, stale = Q(missing=False), Q(stale=True)
     embedding = Q(type=ModelType.EMBEDDING)
     conditions = {
@@ -71,9 +74,10 @@ def counted() -> Counted:
         "failed": here & Q(test_status=CheckStatus.FAILED),
         "gone": ~here,
         "less": here & Q(test_verdict="server applied less"),
+        "to_test": TESTABLE & Q(test_status=CheckStatus.UNTESTED),
     }
     counts = {name: Count("pk", filter=condition) for name, condition in conditions.items()}
-    return Counted(**LanguageModel.objects.filter(registry__name=DEFAULT).aggregate(**counts))
+    return Counted(**LanguageModel.objects.filter(registry=registry).aggregate(**counts))
 
 
 def headline(servers: Offered, things: int) -> str:

@@ -21,7 +21,7 @@ class JobAdmin(ReadOnly, Admin[Job]):
     list_select_related = ("asked_by",)
     search_fields = ("title", "message", "error")
     date_hierarchy = "created"
-    exclude = ("lease",)
+    exclude = ("lease", "params")
     actions = ("cancel", "retry")
 
     @admin.display(description="progress", ordering="progress")

@@ -11,7 +11,7 @@ from ninja import Query, Router, Status
 from ninja.errors import HttpError
 from pydantic import BaseModel
 
-from registry import supervising
+from registry import jobs, supervising
 from registry.api.access import Request, operation
 from registry.api.fields import Id, Word
 from registry.api.lists import Items, Listing, found, listed
@@ -149,8 +149,10 @@ def cancel_job(request: Request, id: Id) -> Status[Started]:
 
 @operation(router.post, "/{int:id}/retry", role=Role.OPERATOR, answers=Started, status=202, also=(409,))
 def retry_job(request: Request, id: Id) -> Status[Started]:
-    """Queues a failed or cancelled job again; what it had finished is not repeated."""
+    """Queues a failed or cancelled job again, by the role that starting it takes; what was finished stays."""
     job = found(Job.objects.all(), "job", pk=id)
+    if not request.auth.role.covers(needed := jobs.kind_of(job).role):
+        raise HttpError(403, f"To retry a job of the kind {job.kind} takes the role {needed.value}.")
     if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED) or not supervising.retry(job):
         state = "still putting things back" if job.tidying else job.status
         raise HttpError(409, f"Job {id} is {state}; only a failed or cancelled job can be retried.")

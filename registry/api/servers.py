@@ -18,8 +18,10 @@ from registry.api.fields import Body, Bytes, Id, Name, Secret, Text
 from registry.api.jobs import Started, started
 from registry.api.lists import Items, Listing, found, listed
 from registry.api.problems import conflicts
+from registry.api.registries import registry_named
 from registry.lmstudio.address import normalize_base_url
 from registry.models import Role, Server
+from registry.models.registry import DEFAULT
 
 router = Router(tags=["servers"])
 
@@ -86,6 +88,12 @@ class Address(Body):
 
     base_url: Text
     token: Secret = ""
+
+
+class ScanWanted(BaseModel):
+    """Where the models that a scan finds go."""
+
+    registry: Text = DEFAULT
 
 
 class ConnectionShape(BaseModel):
@@ -170,9 +178,10 @@ def delete_server(request: Request, id: Id) -> Status[None]:
 
 
 @operation(router.post, "/{int:id}/scan", role=Role.OPERATOR, answers=Started, status=202, also=(409,))
-def scan_server(request: Request, id: Id) -> Status[Started]:
-    """Looks what the server offers now; what was found is under `/scans`."""
+def scan_server(request: Request, id: Id, wanted: Query[ScanWanted]) -> Status[Started]:
+    """Looks what the server offers now, for one registry; what was found is under `/scans`."""
     server = found(Server.objects.all(), "server", pk=id)
     if not server.enabled:
         raise HttpError(409, f"Server {server.name} is disabled; enable it first.")
-    return started(scanning.enqueue(server, door="rest", asked_by=request.auth.user))
+    registry = registry_named(wanted.registry)
+    return started(scanning.enqueue(server, door="rest", asked_by=request.auth.user, registry=registry))

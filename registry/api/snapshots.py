@@ -112,14 +112,14 @@ def _snapshot(where: Where, name: str) -> Snapshot:
     return found(rows.filter(registry=registry_named(where.registry)), "snapshot", name=name)
 
 
-@operation(router.get, "", role=Role.VIEWER, answers=Items[SnapshotShape])
+@operation(router.get, "", role=Role.VIEWER, answers=Items[SnapshotShape], also=(404,))
 def list_snapshots(request: Request, wanted: Query[SnapshotsWanted]) -> Items[SnapshotShape]:
     """Snapshots of a registry, newest first."""
     rows = Snapshot.objects.select_related("registry", "made_by").filter(registry=registry_named(wanted.registry))
     return listed(SnapshotShape, rows, wanted, sort="id", reverse=True, columns=COLUMNS)
 
 
-@operation(router.post, "", role=Role.OPERATOR, answers=SnapshotShape, status=201, also=(409,))
+@operation(router.post, "", role=Role.OPERATOR, answers=SnapshotShape, status=201, also=(404, 409))
 def create_snapshot(request: Request, where: Query[Where], snapshot: NewSnapshot) -> Status[SnapshotShape]:
     """Takes a snapshot of a registry as it is now."""
     registry = registry_named(where.registry)
@@ -128,7 +128,7 @@ def create_snapshot(request: Request, where: Query[Where], snapshot: NewSnapshot
     return Status(201, SnapshotShape.of(taken))
 
 
-@operation(router.get, "/diff", role=Role.VIEWER, answers=DiffShape)
+@operation(router.get, "/diff", role=Role.VIEWER, answers=DiffShape, also=(404,))
 def compare_snapshots(request: Request, wanted: Query[DiffWanted]) -> DiffShape:
     """What is different between two snapshots, or a snapshot and the registry as it is now."""
     registry = registry_named(wanted.registry)

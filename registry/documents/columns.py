@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from registry.documents.checking import Check, Choice, Flag, Free, Moment, Real, Text, Whole, Words
+from registry.documents.faults import Wrong, shown
+from registry.naming import checked_tag
 
 MIB = 2**20
 MOST_MODELS = 250_000  # of one file
@@ -15,6 +18,21 @@ LONGEST_KEY = 500
 LONGEST_NAME = 100  # of servers, groups, profiles and tags
 LONGEST_URL = 300
 MOST_ITERATIONS = 2**31 - 1
+
+
+class Tags(Words):
+    """The tags that people gave a model, by the rules of naming."""
+
+    def __call__(self, value: Any) -> list[str]:
+        return sorted({_tag(word) for word in super().__call__(value)})
+
+
+def _tag(word: str) -> str:
+    try:
+        return checked_tag(word)
+    except ValueError as error:
+        raise Wrong(f"holds {shown(word)}, which is no tag: {error}") from None
+
 
 SERVER: Mapping[str, Check] = {
     "name": Text(LONGEST_NAME, needed=True),
@@ -48,7 +66,7 @@ MODEL: Mapping[str, Check] = {
     "notes": Text(),
     "favourite": Flag(),
     "pinned": Flag(),
-    "tags": Words(LONGEST_NAME),
+    "tags": Tags(LONGEST_NAME),
     "extra": Free(dict),
     "tested_context": Whole(),
     "usable_context": Whole(),

@@ -59,6 +59,7 @@ class Content:
     last_updated: str | None = None
     last_scan: str | None = None
     extra: Fields = field(default_factory=dict)  # fields of a foreign file beside its models
+    unordered: bool = False  # the members of its groups stand in no order
     ids: dict[ModelId, str] = field(default_factory=dict)  # of a part: the ids that its models have in the whole
 
 

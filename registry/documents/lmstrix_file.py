@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from registry.documents.checking import Check, Flag, Moment, Text, Whole, Words, free
-from registry.documents.columns import LONGEST_KEY, LONGEST_NAME, MODEL
+from registry.documents.columns import LONGEST_KEY, MODEL
 from registry.documents.content import Content, Fault, Fields, ModelId, Unreadable, ids_of
 from registry.documents.faults import Faults, Wrong, place_of, shown
 from registry.documents.labels import custom_tags
+from registry.naming import is_tag
 
 ORIGIN = "lmstrix"  # under which an entry is kept as it came, in the `extra` of its model
 STATUS = {"untested": "untested", "testing": "untested", "completed": "tested", "failed": "failed"}
@@ -57,6 +60,7 @@ PAIRS = (
     Pair("tps", "tokens_per_second", MODEL["tokens_per_second"]),
     Pair("description", "description", Text()),
 )
+READ = frozenset({*(pair.ours for pair in PAIRS), "tags", "extra"})  # all that a file tells of a model
 # what else an entry has; ours has nothing for it
 BLANK: Mapping[str, Any] = {
     "ctx_out": None, "capabilities": [], "loadable_max_context": None, "last_known_good_context": None,
@@ -95,6 +99,20 @@ def as_lmstrix(content: Content) -> Fields:
             name += "~"
         entries[name] = _entry(model, fields)
     return {**content.extra.get(ORIGIN, {}), "llms": entries}
+
+
+def news(existing: Content, incoming: Content) -> Content:
+    """`incoming` without the entries of such a file that `existing` would write just so: they bring nothing."""
+    came = {model: _origin(fields) for model, fields in incoming.models.items() if fields.keys() <= READ}
+    if not any(came.values()):
+        return incoming
+    ours = as_lmstrix(existing)["llms"]
+    known = {model for model, one in came.items() if one and _same_json(ours.get(one["name"]), one["entry"])}
+    return replace(incoming, models={model: incoming.models[model] for model in incoming.models if model not in known})
+
+
+def _same_json(one: Any, other: Any) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _origin(fields: Fields) -> Fields | None:
@@ -143,7 +161,7 @@ def _fields(model: ModelId, entry: Fields, place: str, faults: Faults) -> Fields
         except Wrong as wrong:
             faults.add(f"{place}.keywords", str(wrong))
         else:
-            fields["tags"] = custom_tags(model, fields, [word for word in words if len(word) <= LONGEST_NAME])
+            fields["tags"] = custom_tags(model, fields, [word for word in words if is_tag(word)])
     return fields
 
 

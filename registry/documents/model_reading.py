@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from registry.documents.checking import Check, Real, fields_of, free
-from registry.documents.columns import BALANCE, MIB, MODEL, PROBE, TEST
+from registry.documents.checking import Check, Real, Words, fields_of, free
+from registry.documents.columns import BALANCE, LONGEST_NAME, MIB, MODEL, PROBE, TEST
 from registry.documents.content import Fields, ModelId
 from registry.documents.faults import Faults, Wrong, shown
 from registry.documents.labels import custom_tags
@@ -14,7 +14,8 @@ from registry.facts import count_of
 
 RENAMED = {"context_window": "declared_context", "added_date": "added"}
 # also flat, as people write a model by hand
-ENTRY: Mapping[str, Check] = {**MODEL, **{theirs: MODEL[ours] for theirs, ours in RENAMED.items()}}
+ALL_TAGS = Words(LONGEST_NAME)  # those that follow from facts, too
+ENTRY: Mapping[str, Check] = {**MODEL, **{theirs: MODEL[ours] for theirs, ours in RENAMED.items()}, "tags": ALL_TAGS}
 DERIVED = (
     "id", "key", "server", "server_url", "variant", "display_name", "size_mb", "performance_metrics", "metadata",
     "usage_stats", "tests", "state", "groups",
@@ -31,7 +32,7 @@ METADATA: Mapping[str, Check] = {
     "added_date": MODEL["added"],
     "source": MODEL["source"],
     "description": MODEL["description"],
-    "tags": MODEL["tags"],
+    "tags": ALL_TAGS,
     "custom_tags": MODEL["tags"],
 }
 _MEGABYTES = Real()
@@ -51,7 +52,7 @@ def read_model(model: ModelId, entry: Fields, place: str, faults: Faults) -> Fie
     fields |= fields_of(metadata, METADATA, f"{place}.metadata", faults, named=METADATA_RENAMED)
     if fields.get("parameters") and "parameter_count" not in entry:
         fields["parameter_count"] = count_of(fields["parameters"])
-    _read_tags(model, fields)
+    _read_tags(model, fields, f"{place}.metadata.tags" if "tags" in metadata else f"{place}.tags", faults)
     if "usage_stats" in entry:
         stats = _part(entry, "usage_stats", place, faults)
         balance = fields_of(stats, BALANCE, f"{place}.usage_stats", faults)
@@ -80,13 +81,16 @@ def _read_size(fields: Fields, told: Fields, name: str, megabytes: str, place: s
         faults.add(f"{place}.{megabytes}", str(wrong))
 
 
-def _read_tags(model: ModelId, fields: Fields) -> None:
+def _read_tags(model: ModelId, fields: Fields, place: str, faults: Faults) -> None:
     """Custom tags as told; a file that only lists tags means those that no rule derives."""
     custom = fields.pop("custom_tags", None)
     if custom is not None:
         fields["tags"] = custom
     elif "tags" in fields:
-        fields["tags"] = custom_tags(model, fields, fields["tags"])
+        try:
+            fields["tags"] = MODEL["tags"](custom_tags(model, fields, fields["tags"]))
+        except Wrong as wrong:
+            faults.add(place, str(wrong))
 
 
 def _tests(told: Any, place: str, faults: Faults) -> list[Fields]:

@@ -58,7 +58,7 @@ def from_csv(text: str, *, servers: Mapping[str, str], faults: Faults | None = N
     rows = _rows(text.removeprefix("\ufeff"))
     header = _header(next(rows, (1, []))[1])
     _check_header(header, faults)
-    content = Content()
+    content = Content(unordered=True)
     places = Places(servers)
     lines: dict[ModelId, int] = {}
     for line, cells in rows:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from registry.models import Registry
+from registry.remote import Remote
 from registry.strategies import PREFER_NEWER, REPLACE, SKIP, UPDATE
 from registry.views import sides
 
@@ -54,3 +55,11 @@ class RemoteForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
         help_text="One of its tokens with the role viewer. Used for this request only, never stored.",
     )
+
+    def clean_address(self) -> str:
+        """Refused before a job keeps it for all to see: it may hold a password."""
+        address: str = self.cleaned_data["address"]
+        try:
+            return Remote.at(address).spec if address else ""
+        except ValueError as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal

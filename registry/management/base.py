@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -61,6 +62,11 @@ class OwnCommand(BaseCommand):
         terminal = file.isatty()
         return PlainConsole(file=file, highlight=False, soft_wrap=not terminal, width=None if terminal else 240)
 
+    def warn(self, text: str) -> None:
+        """One line beside the output, which may be JSON."""
+        file = getattr(self.stderr, "_out", sys.stderr)
+        PlainConsole(file=file, highlight=False, soft_wrap=True).print(f"Warning: {text}")
+
     def print_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
@@ -87,6 +93,8 @@ def registry_named(name: str) -> Registry:
     """The registry of this name, or the one bound to the file at this path; exit 2 that says what there is."""
     found = Registry.objects.default() if name == DEFAULT else Registry.objects.filter(name=name).first()
     if registries.is_path(name) and (found is None or found.path):
+        if found is None and not Path(name).expanduser().exists() and registries.opened(name) is None:
+            raise wrong_usage(f"There is no file {name}; `lmstrix registry export {name}` makes one.")
         try:
             return registries.bound_to(name)
         except (ValueError, OSError) as error:

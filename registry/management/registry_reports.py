@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from registry.diffing import ADDED, CHANGED, MISSING, Change
+from registry.diffing import ADDED, CHANGED, MISSING, Diff
 from registry.documents.content import Unreadable
 from registry.holding import Busy
 from registry.management.base import FAILED, OwnCommand, Worker, this_process, wrong_usage
@@ -18,6 +18,7 @@ from registry.models import Job, Registry, Snapshot
 from registry.models.job import JobStatus, Runner
 from registry.models.registry import DEFAULT
 from registry.replacing import Report
+from registry.views import wording
 
 SHOWN = 20  # changes that are printed; --json prints all
 SIGNS = {ADDED: "+", CHANGED: "~", MISSING: "-"}
@@ -62,8 +63,8 @@ def done_here(command: OwnCommand, job: Job, quiet: bool) -> Job:
     return job
 
 
-def tell_job(command: OwnCommand, registry: Registry, job: Job, as_json: bool) -> None:
-    """What a job of `changing` did, and how to undo it."""
+def tell_job(command: OwnCommand, changed: Registry | str, job: Job, as_json: bool) -> None:
+    """What a job of `changing` did to the registry or to two sides, and how to undo it."""
     told = job.result.get("undo")
     undo = list(Snapshot.objects.filter(pk__in=told if isinstance(told, list) else [told or 0]))
     if as_json:
@@ -71,7 +72,7 @@ def tell_job(command: OwnCommand, registry: Registry, job: Job, as_json: bool) -
         named = named if isinstance(told, list) else next(iter(named), None)
         command.print_json({**job.result, "undo": named, "job": job.pk})
         return
-    command.console.print(f"{registry}: {job.result.get('summary', job.message)}")
+    command.console.print(f"{changed}: {job.result.get('summary', job.message)}")
     for text in [*job.result.get("undecided", ())[:SHOWN], *job.result.get("warnings", ())]:
         command.console.print(f"  ! {text}")
     for each in undo:
@@ -89,24 +90,22 @@ def tell_plan(command: OwnCommand, registry: Registry, report: Report, as_json: 
     if as_json:
         command.print_json(report.as_dict(changes=len(report.diff.changes)))
         return
-    command.console.print(f"{registry} would change: {report.summary}")
-    tell_changes(command, report.diff.changes)
+    command.console.print(f"{registry}{f' would change: {report.summary}' if report.diff else ': nothing changes'}")
+    tell_changes(command, report.diff)
     for text in [*map(str, report.undecided[:SHOWN]), *report.warnings]:
         command.console.print(f"  ! {text}")
 
 
-def tell_changes(command: OwnCommand, changes: list[Change]) -> None:
-    """The changes, field by field."""
-    for change in changes[:SHOWN]:
+def tell_changes(command: OwnCommand, found: Diff) -> None:
+    """The changes, field by field, in the words of the pages."""
+    for change in found.changes[:SHOWN]:
         command.console.print(f"  {SIGNS[change.action]} {change.kind} {change.id}")
         for each in change.fields:
-            command.console.print(f"      {each.field}: {_shown(each.before)} → {_shown(each.after)}")
-    if len(changes) > SHOWN:
-        command.console.print(f"  and {len(changes) - SHOWN:,} more; --json prints all")
+            before, after = (_shown(found, each.field, value) for value in (each.before, each.after))
+            command.console.print(f"      {wording.field_name(each.field)}: {before} → {after}")
+    if len(found.changes) > SHOWN:
+        command.console.print(f"  and {len(found.changes) - SHOWN:,} more; --json prints all")
 
 
-def _shown(value: Any) -> str:
-    if value in (None, "", [], {}):
-        return "unknown"
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return text if len(text) <= 100 else f"{text[:99]}…"
+def _shown(found: Diff, field: str, value: Any) -> str:
+    return wording.shown(field, found.shown(field, value) if field == "models" else value).text

@@ -29,7 +29,7 @@ def diff(command: OwnCommand, registry: Registry, options: dict[str, Any]) -> No
         )  # fmt: skip
         return
     command.console.print(found.sentence(after.label, before.label))
-    tell_changes(command, found.changes)
+    tell_changes(command, found)
 
 
 def sync(command: OwnCommand, registry: Registry, options: dict[str, Any]) -> None:
@@ -38,13 +38,13 @@ def sync(command: OwnCommand, registry: Registry, options: dict[str, Any]) -> No
     plan = syncing.sync(first, second, strategy=strategy, results=results, dry_run=True)
     if not options["dry_run"]:
         job = changing.enqueue_sync(registry, first.spec, second.spec, strategy, results, files=True, **HERE)
-        return tell_job(command, registry, done_here(command, job, as_json), as_json)
+        return tell_job(command, f"{first.label} and {second.label}", done_here(command, job, as_json), as_json)
     if as_json:
         return command.print_json(plan.as_dict())
     command.console.print(f"Would be done: {plan.summary}")
     for label, found in zip(plan.labels, (plan.first, plan.second), strict=True):
-        command.console.print(f"{label}:")
-        tell_changes(command, found.changes)
+        command.console.print(f"{label}:" if found else f"{label}: nothing changes")
+        tell_changes(command, found)
     for text in [*map(str, [*plan.conflicts, *plan.undecided]), *plan.warnings]:
         command.console.print(f"  ! {text}")
     return None

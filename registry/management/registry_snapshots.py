@@ -12,6 +12,7 @@ from registry.management.base import OwnCommand
 from registry.management.registry_reports import HERE, bytes_of, done_here, tell_job, tell_plan
 from registry.models import Registry, Snapshot
 from registry.models.snapshot import Origin
+from registry.rendering import counted
 from registry.templatetags.figures import plain_size
 
 
@@ -21,7 +22,7 @@ def backup(command: OwnCommand, registry: Registry, options: dict[str, Any]) -> 
         command.print_json(_as_dict(taken))
     else:
         size = plain_size(taken.size_bytes)
-        command.console.print(f"Snapshot {taken} of {registry}: {taken.model_count:,} models, {size}.")
+        command.console.print(f"Snapshot {taken} of {registry}: {counted(taken.model_count, 'model')}, {size}.")
         command.console.print(str(snapshots.path(taken)))
 
 

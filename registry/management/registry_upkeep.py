@@ -12,6 +12,7 @@ from registry.management.base import FAILED, OwnCommand
 from registry.management.registry_reports import HERE, done_here, tell_job, tell_plan, tell_undo
 from registry.models import Registry
 from registry.templatetags.figures import plain_size
+from registry.views import wording
 
 
 def stats(command: OwnCommand, registry: Registry, options: dict[str, Any]) -> None:
@@ -20,21 +21,10 @@ def stats(command: OwnCommand, registry: Registry, options: dict[str, Any]) -> N
         command.print_json(told)
         return
     table = Table("", "", box=None, show_header=False)
-    for name, value in told.items():
-        rows = value if isinstance(value, dict) else {"": value}
-        for part, number in rows.items():
-            label = name.replace("_", " ") + (f": {part}" if part else "")
-            table.add_row(label, _shown(name, number))
+    for name, value in wording.told(told):
+        table.add_row(name, value.text)
     command.console.print(f"Registry {registry}")
     command.console.print(table)
-
-
-def _shown(name: str, value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if name.endswith("_bytes"):
-        return plain_size(value)
-    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def validate(command: OwnCommand, registry: Registry, options: dict[str, Any]) -> None:

@@ -44,13 +44,16 @@ class State(models.TextChoices):
     ERROR = "error", "error"
 
 
+# models whose context window can be tried: on an enabled server, there, and able to answer
+TESTABLE = Q(missing=False, server__enabled=True) & ~Q(type=ModelType.EMBEDDING)
+
+
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
     def present(self) -> LanguageModelQuerySet:
         return self.filter(missing=False)
 
     def testable(self) -> LanguageModelQuerySet:
-        """Models whose context window can be tried: on an enabled server, there, and able to answer."""
-        return self.present().filter(server__enabled=True).exclude(type=ModelType.EMBEDDING)
+        return self.filter(TESTABLE)
 
     def untested(self) -> LanguageModelQuerySet:
         return self.filter(test_status=CheckStatus.UNTESTED)

@@ -57,15 +57,18 @@ class Keeping:
 
     def restore_from_backup(self, name: str) -> None:
         """Makes the registry what it was; a snapshot of what it is now is taken first."""
+        registries.check_file(self.registry)
         snapshots.restore(snapshots.snapshot_named(self.registry, name))
         registries.save_bound(self.registry)
 
     def restore_from_file(self, path: PathLike) -> None:
         """The same from a file, `.json` or `.json.gz`."""
+        registries.check_file(self.registry)
         exchanging.restore_from(self.registry, _bytes(path), name=Path(path).name)
         registries.save_bound(self.registry)
 
     def merge_from_backup(self, name: str, strategy: str = "prefer_newer") -> Figures:
+        registries.check_file(self.registry)
         report = snapshots.merge(snapshots.snapshot_named(self.registry, name), strategy)
         registries.save_bound(self.registry)
         return Figures(models_written=report.models_written, undecided=len(report.undecided))
@@ -74,6 +77,7 @@ class Keeping:
 
     def import_from_file(self, path: PathLike, merge_strategy: str = "update") -> int:
         """Takes over a file of any format (docs/backup.md); gives how many models were written."""
+        registries.check_file(self.registry)
         report = exchanging.bring_in(
             self.registry, _bytes(path), strategy=merge_strategy, dry_run=False, name=Path(path).name
         )
@@ -82,6 +86,7 @@ class Keeping:
 
     def import_models(self, path: PathLike, validate: bool = True, skip_duplicates: bool = True) -> int:
         """The same, leaving known models alone when `skip_duplicates`; without `validate` faulty ones are left out."""
+        registries.check_file(self.registry)
         data = _bytes(path)
         content = documents.read(data, name=Path(path).name) if validate else documents.read_good(data)
         strategy = "skip" if skip_duplicates else "update"
@@ -90,23 +95,27 @@ class Keeping:
         return report.models_written
 
     def export_to_file(self, path: PathLike, full_metadata: bool = False) -> None:
-        Path(path).expanduser().write_bytes(exchanging.export(self.registry, fmt="native", full=full_metadata))
+        data = exchanging.export(self.registry, fmt="native", full=full_metadata)
+        try:
+            Path(path).expanduser().write_bytes(data)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written: {error.strerror}.") from error
 
     # other registries
 
     def sync_with(self, other: ModelRegistry, strategy: str = "prefer_newer") -> Figures:
         """Gives both registries what is newer in either: models_updated, models_added, models_deleted, conflicts."""
-        report = syncing.sync(self._side(), other._side(), strategy=strategy, dry_run=False)
+        report = syncing.sync(self._side(), _opened(other)._side(), strategy=strategy, dry_run=False)
         registries.save_bound(self.registry)
         registries.save_bound(other.registry)
         return Figures(report.as_dict())
 
     def compare_with(self, other: ModelRegistry) -> Figures:
         """Ids: `different`, `missing_in_first` (here), `missing_in_second` (there)."""
-        found = diffing.diff(self._side().content, other._side().content)
+        found = diffing.diff(self._side().content, _opened(other)._side().content)
         models = [change for change in found.changes if change.kind == "model"]
         named = {"changed": "different", "added": "missing_in_first", "missing": "missing_in_second"}
-        return Figures({key: [c.name for c in models if c.action == action] for action, key in named.items()})
+        return Figures({key: [c.id for c in models if c.action == action] for action, key in named.items()})
 
     def _side(self) -> Side:
         return comparing.side_of(self.registry)
@@ -149,6 +158,12 @@ class Keeping:
         ]
         Worker(Console(), quiet=True).do(family)
         return reading.ids_of(LanguageModel.objects.filter(registry=self.registry, added__gte=began).order_by("key"))
+
+
+def _opened(other: ModelRegistry) -> ModelRegistry:
+    if not isinstance(other, Keeping):
+        raise ValueError(f"{other!r} is not an opened registry; open it with load_model_registry(...) first.")
+    return other
 
 
 def _bytes(path: PathLike) -> bytes:

@@ -64,11 +64,11 @@ class ModelRegistry(Keeping):
     # tags
 
     def add_tags(self, model_id: str, tags: Iterable[str]) -> None:
-        tagging.add_tags([self._model(model_id)], list(tags))
+        tagging.add_tags([self._model(model_id)], _listed(tags))
 
     def remove_tags(self, model_id: str, tags: Iterable[str]) -> None:
         """Takes custom tags away; the automatic ones follow from facts and stay."""
-        tagging.remove_tags([self._model(model_id)], list(tags))
+        tagging.remove_tags([self._model(model_id)], _listed(tags))
 
     def get_models_by_tag(self, tag: str) -> list[str]:
         """Ids of the models with this tag, custom or automatic."""
@@ -78,7 +78,7 @@ class ModelRegistry(Keeping):
     # groups
 
     def create_group(self, name: str, model_ids: Sequence[str] = (), description: str = "") -> None:
-        models = reading.models_named(self.registry, model_ids)
+        models = reading.models_named(self.registry, _listed(model_ids))
         grouping.create_group(self.registry, name, models, description=description)
 
     def add_to_group(self, name: str, *model_ids: str) -> None:
@@ -115,6 +115,11 @@ class ModelRegistry(Keeping):
 
     def _model(self, model_id: str) -> LanguageModel:
         return reading.model_named(self.registry, model_id)
+
+
+def _listed(names: Iterable[str]) -> list[str]:
+    """The names as a list; one text is one name, not its letters."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _members(group: Group) -> list[str]:

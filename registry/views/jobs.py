@@ -11,8 +11,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from registry import jobs as work
 from registry import supervising
-from registry.access import needs
+from registry.access import demand, needs
 from registry.models import Job, Role
 from registry.models.job import OPEN, JobQuerySet, JobStatus
 from registry.views import listing
@@ -56,7 +57,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Queues a failed job again; a change of a whole registry takes the role that starting it takes."""
     job = get_object_or_404(Job, pk=pk)
+    demand(request, work.kind_of(job).role)
     if supervising.retry(job):
         messages.info(request, f"{job.title or job}: queued again; what it had finished counts.")
     else:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from registry import editing, exchanging, grouping, tagging
 from registry.access import needs
@@ -44,9 +45,8 @@ def group(request: HttpRequest) -> HttpResponse:
     name, registry = request.POST.get("to_group", "").strip(), registry_of(request)
 
     def act(models: list[LanguageModel]) -> str:
-        if registry.groups.filter(name__iexact=name).exists():
-            added = grouping.add_to_group(grouping.group_named(registry, name), models)
-            return f"{_times(added, 'model')} added to group {name}."
+        if found := grouping.find_group(registry, name):
+            return f"{_times(grouping.add_to_group(found, models), 'model')} added to group {found}."
         grouping.create_group(registry, name, models)
         return f"Group {name} is made, with {_count(models)}."
 
@@ -71,9 +71,14 @@ def favourite(request: HttpRequest) -> HttpResponse:
 def star(request: HttpRequest, pk: int) -> HttpResponse:
     """Makes one model a favourite, or no longer; answers the button, or the page it was on."""
     model = get_object_or_404(LanguageModel.objects.select_related("registry"), pk=pk)
-    editing.set_favourite([model], not model.favourite)
+    htmx = getattr(request, "htmx", False)
+    try:
+        editing.set_favourite([model], not model.favourite)
+    except Busy as refusal:
+        messages.error(request, str(refusal))
+        return HttpResponseClientRefresh() if htmx else redirect(back(request))
     model.refresh_from_db(fields=["favourite"])
-    if getattr(request, "htmx", False):
+    if htmx:
         return render(request, "registry/model_star.html", {"model": model})
     return redirect(back(request))
 

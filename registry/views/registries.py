@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from registry import auditing, counting, exchanging, registries
 from registry.access import needs
 from registry.forms.registries import RegistryForm
+from registry.holding import Busy
 from registry.models import Registry, Role
 from registry.templatetags import changes
 from registry.views import current, wording
@@ -54,7 +55,7 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             registries.rename_registry(registry, form.cleaned_data["name"])
-        except ValueError as refusal:
+        except (ValueError, Busy) as refusal:
             form.add_error("name", str(refusal))
         else:
             messages.success(request, f"The registry is named {registry} now.")
@@ -80,7 +81,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         return render(request, "registry/registry_delete.html", {"shown": _counted().get(pk=pk)})
     try:
         registries.delete_registry(registry)
-    except ValueError as refusal:
+    except (ValueError, Busy) as refusal:
         messages.error(request, str(refusal))
         return redirect("registry", pk)
     messages.success(request, f"Registry {registry} is deleted.")

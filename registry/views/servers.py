@@ -1,4 +1,4 @@
-"""Servers: whether they answer, what they offer, what the scans found."""
+"""Servers: whether they answer; what the chosen registry has of them, what scans found for it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from registry import scanning
 from registry.access import needs
-from registry.models import Job, Role, Scan, Server, User
+from registry.models import Job, Registry, Role, Scan, Server, User
 from registry.models.language_model import CheckStatus
+from registry.views.current import registry_of
 
 MODELS_SHOWN = 50
 SCANS_SHOWN = 20
@@ -21,29 +22,29 @@ SCANS_SHOWN = 20
 
 @require_safe
 def servers(request: HttpRequest) -> HttpResponse:
-    return render(request, "registry/servers.html", _list())
+    return render(request, "registry/servers.html", _list(registry_of(request)))
 
 
 @require_safe
 def servers_live(request: HttpRequest) -> HttpResponse:
-    return render(request, "registry/servers_live.html", _list())
+    return render(request, "registry/servers_live.html", _list(registry_of(request)))
 
 
 @require_safe
 def server(request: HttpRequest, pk: int) -> HttpResponse:
-    return render(request, "registry/server.html", _one(pk))
+    return render(request, "registry/server.html", _one(registry_of(request), pk))
 
 
 @require_safe
 def server_live(request: HttpRequest, pk: int) -> HttpResponse:
-    return render(request, "registry/server_live.html", _one(pk))
+    return render(request, "registry/server_live.html", _one(registry_of(request), pk))
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def scan(request: HttpRequest, pk: int) -> HttpResponse:
     server = get_object_or_404(Server, pk=pk)
-    scanning.enqueue(server, door="page", asked_by=cast(User, request.user))
+    scanning.enqueue(server, door="page", asked_by=cast(User, request.user), registry=registry_of(request))
     messages.info(request, f"Scanning {server}: what it finds appears here.")
     return redirect(server)
 
@@ -51,7 +52,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def scan_all(request: HttpRequest) -> HttpResponse:
-    job = scanning.enqueue_all(door="page", asked_by=cast(User, request.user))
+    job = scanning.enqueue_all(door="page", asked_by=cast(User, request.user), registry=registry_of(request))
     if job is None:
         messages.error(request, "There is no enabled server to scan; add one first.")
     else:
@@ -59,11 +60,12 @@ def scan_all(request: HttpRequest) -> HttpResponse:
     return redirect("servers")
 
 
-def _list() -> dict[str, Any]:
+def _list(registry: Registry) -> dict[str, Any]:
+    here = Q(models__registry=registry, models__missing=False)
     shown = list(
         Server.objects.select_related("experiment").annotate(
-            models_count=Count("models", filter=Q(models__missing=False)),
-            tested_count=Count("models", filter=Q(models__missing=False, models__test_status=CheckStatus.TESTED)),
+            models_count=Count("models", filter=here),
+            tested_count=Count("models", filter=here & Q(models__test_status=CheckStatus.TESTED)),
         )
     )
     answering = sum(1 for server in shown if server.enabled and server.reachable)
@@ -76,10 +78,10 @@ def _open_scans() -> list[Job]:
     return list(Job.objects.open().filter(kind__startswith="scan", parent=None).order_by("pk"))
 
 
-def _one(pk: int) -> dict[str, Any]:
+def _one(registry: Registry, pk: int) -> dict[str, Any]:
     server = get_object_or_404(Server.objects.select_related("experiment"), pk=pk)
-    scans: list[Scan] = list(server.scans.select_related("job")[:SCANS_SHOWN])
-    models = server.models.prefetch_related("instances").order_by("missing", "name", "pk")
+    scans: list[Scan] = list(server.scans.filter(registry=registry).select_related("job")[:SCANS_SHOWN])
+    models = server.models.filter(registry=registry).prefetch_related("instances").order_by("missing", "name", "pk")
     return {
         "server": server,
         "models": models[:MODELS_SHOWN],

@@ -31,7 +31,7 @@ def snapshots_page(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@needs(Role.ADMIN)
+@needs(Role.OPERATOR)
 def take(request: HttpRequest) -> HttpResponse:
     form = SnapshotForm(request.POST)
     if form.is_valid():

@@ -56,6 +56,7 @@ class Shown:
 
 
 NOT_SET = Shown("not set", none=True)
+NONE = Shown("none", none=True)
 
 
 def field_name(field: str) -> str:
@@ -64,9 +65,9 @@ def field_name(field: str) -> str:
 
 
 def shown(field: str, value: Any) -> Shown:
-    """A value of a field as JSON has it -> as people read it; unknown and empty are "not set"."""
+    """A value of a field as JSON has it -> as people read it; unknown is "not set", an empty list "none"."""
     if value in EMPTY:
-        return NOT_SET
+        return NONE if value == [] else NOT_SET
     text = _text(field, value)
     return Shown(f"{text[: LONG - 1]}…", text) if len(text) > LONG else Shown(text)
 

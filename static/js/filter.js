@@ -48,7 +48,10 @@ if (box && hints) {
     } else if ((event.key === 'Enter' || event.key === 'Tab') && !hints.hidden && current()) {
       event.preventDefault();
       take(current());
-    } else if (event.key === 'Enter') open(false);
+    } else if (event.key === 'Enter') {
+      closed = true;
+      open(false);
+    }
   });
   hints.addEventListener('pointerdown', event => event.preventDefault()); // the box keeps the focus
   hints.addEventListener('click', event => {

@@ -58,8 +58,12 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def start_untested(request: HttpRequest) -> HttpResponse:
-    """Tests every model that has not been tested yet."""
-    return _start(request, list(context_testing.untested(registry_of(request))))
+    """Tests every model of the chosen registry that can be tested and was not."""
+    registry = registry_of(request)
+    if models := list(context_testing.untested(registry)):
+        return _start(request, models)
+    messages.warning(request, f"There is no model left in {registry} that can be tested and was not.")
+    return redirect(_back(request))
 
 
 @require_POST

@@ -1,4 +1,4 @@
-"""The list of context tests."""
+"""The list of the context tests of the chosen registry."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from registry.models.job import OPEN
-from registry.models.language_model import CheckStatus, LanguageModel
 from registry.views import listing
+from registry.views.current import registry_of
 from testing import context_testing
 from testing.models import ContextTest
 
@@ -26,14 +26,15 @@ def context_tests_live(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:
-    tests = ContextTest.objects.select_related("model", "server", "job")
+    registry = registry_of(request)
+    tests = ContextTest.objects.filter(model__registry=registry).select_related("model", "server", "job")
     going = list(tests.filter(job__status__in=OPEN).order_by("pk")[: listing.OPEN_SHOWN])
     page = listing.latest_first(request, tests.exclude(job__status__in=OPEN))
     return {
         "open_tests": [_with_bracket(test) for test in going],
         "page": page,
         "pages": listing.turning(request, page),
-        "untested": LanguageModel.objects.testable().filter(test_status=CheckStatus.UNTESTED).count(),
+        "untested": context_testing.untested(registry).count(),
         "query": request.GET.urlencode(),
     }
 

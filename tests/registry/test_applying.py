@@ -10,7 +10,7 @@ import pytest
 from registry import applying, applying_arrangements, contents
 from registry.documents.content import Content, ModelId
 from registry.holding import Busy
-from registry.models import Group, Instance, LanguageModel, Profile, Registry, Server, Tag
+from registry.models import AuditEvent, Group, Instance, LanguageModel, Profile, Registry, Server, Tag
 from tests.builders import make_model, make_server, make_test
 from tests.registry.dumps import dump
 
@@ -121,17 +121,33 @@ def test_a_server_whose_name_another_one_has_gets_a_number() -> None:
     assert Server.objects.get(base_url=DESK).name == "desk (2)"
 
 
+def test_a_server_that_keeps_its_name_does_not_lose_it_to_another() -> None:
+    make_server(name="a", base_url="http://a:1")
+    make_server(name="b", base_url="http://b:1")
+    applying.apply(default(), Content(servers={"http://a:1": {"name": "b"}, "http://b:1": {"name": "b"}}))
+    assert dict(Server.objects.values_list("base_url", "name")) == {"http://a:1": "b (2)", "http://b:1": "b"}
+
+
 def test_two_servers_can_swap_their_names() -> None:
     make_server(name="a", base_url="http://a:1")
     make_server(name="b", base_url="http://b:1")
     applying.apply(default(), Content(servers={"http://a:1": {"name": "b"}, "http://b:1": {"name": "a"}}))
     assert dict(Server.objects.values_list("base_url", "name")) == {"http://a:1": "b", "http://b:1": "a"}
+    assert [event.changes["name"] for event in AuditEvent.objects.order_by("pk")] == [["a", "b"], ["b", "a"]]
 
 
 def test_a_token_is_never_touched() -> None:
     make_server(name="desk", base_url=DESK, token="secret")
-    applying.apply(default(), Content(servers={DESK: {"name": "bench", "enabled": False}}))
+    applying.apply(default(), Content(servers={DESK: {"name": "bench"}}))
     assert (Server.objects.get().token, Server.objects.get().name) == ("secret", "bench")
+
+
+def test_a_server_that_is_disabled_here_stays_so_and_each_change_of_one_is_noted() -> None:
+    make_server(name="desk", base_url=DESK, enabled=False)
+    applying.apply(default(), Content(servers={DESK: {"name": "bench", "enabled": True, "memory_limit_bytes": 5}}))
+    assert not Server.objects.get().enabled
+    event = AuditEvent.objects.get(kind="server")
+    assert (event.action, event.changes) == ("edit", {"name": ["desk", "bench"], "memory_limit_bytes": [None, 5]})
 
 
 def test_nothing_to_change_is_no_change() -> None:

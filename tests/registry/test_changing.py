@@ -73,11 +73,11 @@ def test_a_merge_takes_over_only_what_was_chosen(registry: Registry) -> None:
     assert LanguageModel.objects.filter(notes="after", favourite=False).exists()
 
 
-def test_an_import_is_a_job_that_needs_its_file_no_longer(registry: Registry) -> None:
+def test_an_import_is_a_job_that_leaves_its_file_alone(registry: Registry) -> None:
     upload = snapshots.store_upload(registry, "x.json", snapshots.document(kept(registry)))
     job = done(changing.enqueue_import(registry, upload, "update"))
     assert (job.status, notes()) == ("succeeded", "before")
-    assert not Snapshot.objects.filter(pk=upload.pk).exists()
+    assert Snapshot.objects.filter(pk=upload.pk).exists()
 
 
 def test_changes_of_another_registry_are_taken_over(registry: Registry) -> None:
@@ -226,3 +226,14 @@ def test_a_retry_of_a_failed_import_finds_its_file(registry: Registry) -> None:
     assert supervising.retry(job)
     assert done(job).status == "succeeded"
     assert json.loads(json.dumps(job.result))["applied"] is True
+
+
+def test_a_bound_registry_whose_file_was_changed_is_not_changed(tmp_path: Path) -> None:
+    bound = registries.bound_to(tmp_path / "prod.json")
+    make_model(registry=bound, key="qwen")
+    taken = snapshots.create(bound, "first")
+    LanguageModel.objects.update(notes="after")
+    Path(bound.path).write_text("{}")
+    job = done(changing.enqueue_restore(taken))
+    assert (job.status, notes()) == ("failed", "after")
+    assert "nothing was written" in job.error

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from registry import connecting, scanning
+from registry import connecting, scanning, snapshots
 from registry.models import Job, LanguageModel, Server
 from registry.models.job import JobStatus
 from tests.builders import make_job, make_model, make_server, make_test
@@ -155,3 +155,14 @@ def test_a_server_under_experiment_is_not_deleted() -> None:
         connecting.delete_server(server)
     Job.objects.update(status=JobStatus.FAILED)
     connecting.delete_server(Server.objects.get())
+
+
+def test_a_deleted_server_comes_back_with_its_models_from_the_snapshot_taken_before(
+    settings: Any, tmp_path: Any
+) -> None:
+    settings.DATA_DIR = tmp_path
+    model = make_model(server=make_server(name="shelf"), tested_context=4096, test_status="tested")
+    model.registry.touch()
+    connecting.delete_server(Server.objects.get(name="shelf"))
+    snapshots.restore(model.registry.snapshots.get())
+    assert LanguageModel.objects.get(key=model.key, server__name="shelf").tested_context == 4096

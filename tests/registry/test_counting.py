@@ -28,7 +28,7 @@ def test_models_are_counted_by_status_type_and_server() -> None:
     )
     assert (found["missing_models"], found["stale_tests"], found["untested_models"]) == (1, 1, 0)
     assert (found["avg_context_limit"], found["total_size_bytes"]) == (1500, 11)
-    assert (found["types"], found["servers"]) == ({"chat": 1, "code": 1}, {"desk": 3})
+    assert (found["types"], found["servers"]) == ({"chat": 1, "code": 1, "unknown": 1}, {"desk": 3})
 
 
 def test_inferences_are_those_that_came_with_files() -> None:

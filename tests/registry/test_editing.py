@@ -149,3 +149,18 @@ def test_what_would_be_lost_is_told() -> None:
     gone, there = make_model(missing=True, last_tested="2026-01-01T00:00:00Z"), make_model()
     losses = editing.losses([gone, there])
     assert (losses.models, losses.refused, losses.tested) == ([gone], [there], 1)
+
+
+@pytest.mark.parametrize("meanwhile", [{"missing": False}, {"test_status": "testing"}])
+def test_a_model_that_came_back_or_is_tested_meanwhile_is_not_forgotten(meanwhile: dict[str, Any]) -> None:
+    model = make_model(missing=True)
+    LanguageModel.objects.update(**meanwhile)
+    with pytest.raises(ValueError, match=r"still offered|being tested"):
+        editing.forget([model])
+    assert (LanguageModel.objects.count(), Snapshot.objects.count()) == (1, 0)
+
+
+def test_tags_of_a_model_added_by_hand_are_spelled_as_in_the_registry() -> None:
+    make_model(tags=("Prod",))
+    model = editing.add_custom(default(), {"id": "mine", "tags": ["prod", "PROD", "x"]})
+    assert [tag.name for tag in model.tags.custom()] == ["Prod", "x"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from registry import exchanging
+from registry import exchanging, grouping, upkeep
 from registry.applying import Changed
 from registry.documents.content import Unreadable
 from registry.filters import BadFilter
@@ -129,6 +129,34 @@ def test_an_import_is_noted_with_what_it_did(registry: Registry) -> None:
     assert AuditEvent.objects.get(action="import").summary == "models.json: 1 model added, 1 server added"
 
 
+@pytest.mark.parametrize("strategy", ["update", "skip", "replace", "prefer_newer"])
+@pytest.mark.parametrize("fmt", ["csv", "lmstrix"])
+def test_a_file_of_ours_comes_back_quiet(registry: Registry, fmt: str, strategy: str) -> None:
+    models = [make_model(key=key) for key in ("qwen", "llama", "b", "b")]  # the last two on two servers
+    failed = make_model(key="failed", test_status="failed", test_verdict="out_of_memory", size_bytes=None, tags=("x",))
+    grouping.create_group(registry, "chat", [*models, failed])
+    data = exchanging.export(registry, fmt=fmt)
+    report = exchanging.bring_in(registry, data, strategy=strategy, dry_run=True)
+    assert (report.diff.changes, report.undecided) == ([], [])
+
+
+def test_an_entry_of_the_command_line_tool_is_kept_when_it_is_not_what_we_would_write(registry: Registry) -> None:
+    make_model(key="qwen")
+    document = json.loads(exchanging.export(registry, fmt="lmstrix"))
+    document["llms"]["qwen"]["odd"] = [1]
+    exchanging.bring_in(registry, json.dumps(document).encode())
+    assert json.loads(exchanging.export(registry, fmt="lmstrix")) == document
+
+
+def test_a_part_of_a_sheet_moves_no_member_of_a_group(registry: Registry) -> None:
+    made = {key: make_model(key=key) for key in ("c", "a", "b")}
+    grouping.create_group(registry, "chat", made.values())
+    make_model(key="new", server=made["a"].server)
+    exchanging.bring_in(registry, b"key,groups\nnew,chat\nb,chat\na,chat\n")
+    members = registry.groups.get().members.order_by("position").values_list("model__key", flat=True)
+    assert list(members) == ["c", "a", "b", "new"]
+
+
 def test_a_sheet_cannot_stand_in_for_a_whole_registry(registry: Registry) -> None:
     make_model(key="qwen")
     with pytest.raises(Unreadable, match="import it instead"):
@@ -143,3 +171,26 @@ def test_a_restore_from_a_file_can_be_undone(registry: Registry) -> None:
     assert report.summary == "1 model removed"
     assert report.undo is not None
     assert report.undo.model_count == 2
+
+
+def test_a_server_without_a_model_is_not_told_as_removed(registry: Registry) -> None:
+    make_model(key="qwen")
+    report = exchanging.bring_in(registry, b'{"version": "1.0", "models": {}}', strategy="exact")
+    assert report.summary == "1 model removed, 1 server left without a model here"
+
+
+@pytest.mark.parametrize("strategy", ["update", "exact"])
+def test_an_import_never_breaks_the_rules_of_names(registry: Registry, strategy: str) -> None:
+    make_model(key="qwen")
+    found = document(registry)
+    found["models"]["qwen"]["metadata"]["custom_tags"] = ["Prod", "prod", "PROD"]
+    exchanging.bring_in(registry, json.dumps(found).encode(), strategy=strategy)
+    assert [tag.name for tag in LanguageModel.objects.get().tags.custom()] == ["PROD"]
+    assert upkeep.validate(registry) == []
+
+
+def test_a_file_may_name_a_model_by_the_id_that_is_shown(registry: Registry) -> None:
+    model = make_model(key="k")
+    file = {"version": "1.0", "models": {f"{model.server}/k": {"display_name": "New"}}}
+    exchanging.bring_in(registry, json.dumps(file).encode())
+    assert [(each.pk, each.key, each.name) for each in LanguageModel.objects.all()] == [(model.pk, "k", "New")]

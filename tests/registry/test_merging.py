@@ -213,3 +213,34 @@ def test_results_of_another_host_are_taken_over_only_by_their_own_token() -> Non
 def test_a_change_that_is_not_there_any_more_is_refused() -> None:
     with pytest.raises(ValueError, match="One of the changes to take over is not there any more"):
         take_over(Content(), Content(), {"gone"})
+
+
+def test_what_was_chosen_as_changed_is_not_removed_when_it_is_gone_meanwhile() -> None:
+    here = content(("a", {"notes": "here"}))
+    chosen = diff(here, content(("a", {"notes": "there"}))).changes[0].token
+    with pytest.raises(ValueError, match="not there any more"):
+        take_over(here, Content(), {chosen})
+
+
+@pytest.mark.parametrize(("name", "meant"), [
+    ("shelf/a", model_id("a")), ("desk/a", model_id("a", DESK, "q4")), ("desk/a@q4", model_id("a", DESK, "q4")),
+    ("shelf/b@q8", model_id("b", variant="q8")), ("b/c", model_id("b/c")),
+])  # fmt: skip
+def test_a_model_of_a_file_without_servers_is_found_by_each_of_its_ids(name: str, meant: ModelId) -> None:
+    variants: list[tuple[ModelId | str, Fields]] = [(model_id("b", variant=each), {}) for each in ("q4", "q8")]
+    here = content(("a", {}), (model_id("a", DESK, "q4"), {}), ("b/c", {}), *variants)
+    made = merge(here, content((ModelId("", name, ""), {"notes": "x"})), "update").content
+    assert [model for model, fields in made.models.items() if fields] == [meant]
+    assert len(made.models) == len(here.models)
+
+
+def test_an_id_that_could_be_several_variants_is_refused() -> None:
+    here = content((model_id("b", variant="q4"), {}), (model_id("b", variant="q8"), {}))
+    with pytest.raises(Unreadable, match="could be any of shelf/b@q4, shelf/b@q8"):
+        merge(here, content((ModelId("", "shelf/b", ""), {})), "update")
+
+
+def test_a_file_that_names_one_model_by_two_ids_is_refused() -> None:
+    file = content((ModelId("", "a", ""), {}), (ModelId("", "shelf/a", ""), {}))
+    with pytest.raises(Unreadable, match="stands there more than once"):
+        merge(content(("a", {})), file, "update")

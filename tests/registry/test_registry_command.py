@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+from registry import grouping, tagging
 from registry.models import Job, LanguageModel, Registry, Snapshot
 from registry.models.job import Runner
 from tests.builders import make_model, make_test
@@ -52,7 +53,7 @@ def changed_since(name: str) -> None:
 
 def test_a_backup_is_named_and_listed() -> None:
     make_model()
-    assert "1 models" in said("backup", "first")
+    assert "1 model," in said("backup", "first")
     [row] = told("backups")
     assert (row["name"], row["models"], row["origin"]) == ("first", 1, "by hand")
     assert Path(row["path"]).is_file()
@@ -157,6 +158,31 @@ def test_two_sides_are_compared() -> None:
     assert "notes: before → after" in said("diff", "first", "default")
 
 
+def test_a_change_is_told_in_the_words_of_the_pages() -> None:
+    model = make_test(model=make_model(key="qwen", ttft_seconds=0.3123456789012345)).model
+    grouping.create_group(Registry.objects.default(), "chat", [model])
+    said("backup", "first")
+    LanguageModel.objects.update(ttft_seconds=None)
+    tagging.add_tags([model], ["mine"])
+    model.context_tests.all().delete()
+    grouping.remove_from_group(Registry.objects.default().groups.get(), [model])
+    output = said("diff", "first")
+    for line in ("time to first token: 0.31 s → not set", "tags: none → mine", "context tests: 1 test → none",
+                 "models: qwen → none"):  # fmt: skip
+        assert f"      {line}\n" in output
+
+
+def test_a_sync_of_two_files_is_told_by_their_names(tmp_path: Path) -> None:
+    one, two = (str(tmp_path / name) for name in ("one.json", "two.json"))
+    make_model(key="qwen")
+    said("export", one)
+    Path(two).write_text('{"version": "1.0", "models": {}}')
+    plan = said("sync", one, two, "--dry-run")
+    assert "one.json: nothing changes\n" in plan
+    assert "two.json:\n  + model qwen" in plan
+    assert "one.json and two.json: 1 model written" in said("sync", one, two)
+
+
 def test_two_registries_are_synced() -> None:
     make_model(key="qwen")
     Registry.objects.create(name="other")
@@ -189,9 +215,9 @@ def test_compact_says_how_much_it_saved() -> None:
 
 
 def test_the_statistics_are_told_in_words_and_as_json() -> None:
-    make_model()
-    assert told("stats")["total_models"] == 1
-    assert "total models" in said("stats")
+    make_model(), make_model(type="")
+    assert told("stats")["total_models"] == 2
+    assert "chat 1, unknown 1" in said("stats")
 
 
 def test_a_model_is_added_from_a_file_or_the_standard_input(tmp_path: Path) -> None:

@@ -181,3 +181,10 @@ def test_queries_do_not_grow_with_models(mac: Server) -> None:
             assert all(each.model.public_id and str(each.model.server) for each in found.passed_over)
         counts.append(len(queries))
     assert counts == [3, 3]
+
+
+def test_an_untested_model_is_said_to_be_untested(mac: Server) -> None:
+    make_model(key="wide", server=mac, test_status="tested", tested_context=8192)
+    make_model(key="new", server=mac)
+    [passed] = resolve(max_context=4096).passed_over
+    assert passed.reason == "not tested: its window is not verified"

@@ -109,6 +109,13 @@ def test_scanning_all_makes_one_child_for_each_enabled_server(server: Server, st
     assert (parent.status, parent.message, parent.progress) == ("failed", "2 of 2 done, 1 failed", 1.0)
 
 
+def test_scanning_all_goes_into_the_registry_that_is_asked_for(server: Server) -> None:
+    make_server()
+    other = Registry.objects.create(name="other")
+    scanning.enqueue_all(door="test", registry=other)
+    assert [scan.registry for scan in Scan.objects.all()] == [other, other]
+
+
 def test_one_server_needs_no_parent_and_none_no_job(server: Server) -> None:
     single = scanning.enqueue_all(door="test")
     assert single is not None

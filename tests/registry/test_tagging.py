@@ -177,3 +177,15 @@ def test_a_change_of_many_models_takes_few_queries_and_is_noted_once(django_asse
     assert len(queries) <= 12
     note = AuditEvent.objects.get()
     assert (note.kind, note.name, note.summary) == ("model", "120 models", "added bulk")
+
+
+def test_a_tag_renamed_onto_another_spelling_leaves_one_in_the_registry() -> None:
+    models = [make_model(tags=tags) for tags in (("qa",), ("prod",), ("PROD", "qa", "prod"))]
+    assert tagging.rename_tag(models[0].registry, "qa", "Prod") == 2
+    assert [custom(model) for model in models] == [["Prod"]] * 3
+
+
+def test_a_tag_with_several_spellings_gets_the_first_on_all_models() -> None:
+    models = [make_model(tags=tags) for tags in (("prod", "PROD", "Prod"), ("prod",), ("Ärger", "ärger"))]
+    tagging.spell_once(models[0].registry)
+    assert [custom(model) for model in models] == [["PROD"], ["PROD"], ["Ärger"]]

@@ -111,3 +111,12 @@ def test_a_deleted_model_leaves_its_groups_with_a_warning() -> None:
     base = content(("a", {}), groups={"g": {"models": [model_id("a")]}})
     made = three_way(base, Content(servers=base.servers, groups=base.groups), base, "update")
     assert made.content.groups["g"]["models"] == []
+
+
+def test_a_tag_that_both_sides_spell_in_another_way_is_one() -> None:
+    assert merged({"tags": []}, {"tags": ["prod"]}, {"tags": ["Prod", "x"]})["tags"] == ["prod", "x"]
+
+
+def test_a_group_that_both_sides_spell_in_another_way_is_one() -> None:
+    made = three_way(one({}), content(groups={"g": {}}), content(groups={"G": {}}), "update")
+    assert list(made.content.groups) == ["g"]

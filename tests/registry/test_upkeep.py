@@ -67,6 +67,7 @@ FIXABLE: dict[str, Break] = {
     "does not say why": lambda _: Tag.objects.create(model=make_model(), name="chat", family="type"),
     "where it is not": elsewhere,
     "its file is gone": lose_file,
+    "2 of its tags": lambda _: make_model(tags=("Ärger", "ärger")),
 }
 
 
@@ -81,7 +82,6 @@ def spoil(registry: Registry) -> None:
 
 FOR_PEOPLE: dict[str, Break] = {
     "2 groups have this name but for upper and lower case": named_alike,
-    "2 of its tags": lambda _: make_model(tags=("Mine", "mine")),
     "prefers nothing": lambda r: Profile.objects.create(registry=r, name="p", preferred_models=["nothing"]),
     "asks for the server attic": lambda r: Profile.objects.create(registry=r, name="p", servers=["attic"]),
     "is damaged": spoil,

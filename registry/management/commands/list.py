@@ -18,7 +18,7 @@ from registry.management.model_columns import COLUMNS, IN_SHEET, IN_TABLE, as_ce
 from registry.models import LanguageModel, Registry
 from registry.models.language_model import CheckStatus, LanguageModelQuerySet
 from registry.ordering import SORTS, in_order
-from registry.rendering import as_json, as_yaml, render
+from registry.rendering import as_json, as_yaml, counted, render
 from registry.templatetags.figures import plain_size
 
 
@@ -29,14 +29,16 @@ class Command(OwnCommand):
         parser.add_argument("--sort", choices=list(SORTS), default="name", help="unknown values come last")
         parser.add_argument("--reverse", action="store_true")
         parser.add_argument("--filter", default="", metavar="EXPR", help='such as "status:tested,size:>5GB,type:chat"')
-        parser.add_argument("--show", choices=["table", "json", "csv", "yaml", "summary"], default="table")
-        parser.add_argument("--columns", type=chosen, metavar="A,B", help=f"of {', '.join(COLUMNS)}")
+        parser.add_argument(
+            "--show", "--format", choices=["table", "json", "csv", "yaml", "summary"], default="table", dest="show"
+        )
+        parser.add_argument("--columns", metavar="A,B", help=f"of {', '.join(COLUMNS)}")
         add_registry_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         registry = registry_named(options["registry"])
         models = _asked(registry, options)
-        show, columns = options["show"], options["columns"]
+        show, columns = options["show"], None if options["columns"] is None else chosen(options["columns"])
         if show == "summary":
             self._summary(models, options["json"])
         elif options["json"] or show in ("json", "yaml", "csv"):
@@ -65,7 +67,7 @@ class Command(OwnCommand):
         if as_data:
             self.print_json(told)
             return
-        where = f"{_counted(told['models'], 'model')} on {_counted(told['on_servers'], 'server')}"
+        where = f"{counted(told['models'], 'model')} on {counted(told['on_servers'], 'server')}"
         self.console.print(f"{where}, {plain_size(told['size_bytes'])}")
         for heading in ("status", "types", "servers"):
             counts = ", ".join(f"{count:,} {name}" for name, count in told[heading].items())
@@ -119,7 +121,3 @@ def summary(models: LanguageModelQuerySet) -> dict[str, Any]:
         "types": counts("type"),
         "servers": counts("server__name", "on no server"),
     }
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

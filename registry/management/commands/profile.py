@@ -42,8 +42,13 @@ class Command(OwnCommand):
             getattr(self, f"_{options['action']}")(registry, options)
 
     def _create(self, registry: Registry, options: dict[str, Any]) -> None:
+        known = _is_there(registry, options["name"])
         profile = profiling.save_profile(registry, options["name"], **_given(options))
+        if not options["json"]:
+            self.console.print(f"{profile}: {'changed' if known else 'made'}")
         self._print(profile, options["json"])
+        for name in resolving.resolve(profile).unknown:
+            self.warn(f"{name} is preferred, but no model has this id.")
 
     def _delete(self, registry: Registry, options: dict[str, Any]) -> None:
         profile = profiling.profile_named(registry, options["name"])
@@ -102,6 +107,14 @@ class Command(OwnCommand):
         if len(found.passed_over) > shown:
             counts = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds)
             self.console.print(f"{len(found.passed_over):,} in all: {counts}")
+
+
+def _is_there(registry: Registry, name: str) -> bool:
+    try:
+        profiling.profile_named(registry, name)
+    except ValueError:
+        return False
+    return True
 
 
 def _add_fields(parser: CommandParser) -> None:

@@ -7,13 +7,17 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from registry.exchanging import EXACT, FORMATS
-from registry.management import registry_files, registry_sides, registry_snapshots, registry_upkeep
+from registry.management import registry_files, registry_names, registry_sides, registry_snapshots, registry_upkeep
 from registry.management.base import OwnCommand, registry_named
 from registry.management.registry_reports import refusals
 from registry.management.subcommands import action, actions
 from registry.strategies import ALIASES, PREFER_NEWER, STRATEGIES, UPDATE
 
 ACTIONS = {
+    "list": registry_names.registries_known,
+    "create": registry_names.create,
+    "rename": registry_names.rename,
+    "delete": registry_names.delete,
     "stats": registry_upkeep.stats,
     "validate": registry_upkeep.validate,
     "fix": registry_upkeep.fix,
@@ -33,10 +37,11 @@ SIDE = "a registry, a snapshot, a file, or the address of another LMStrix"
 
 
 class Command(OwnCommand):
-    help = "Statistics, upkeep, files, snapshots and comparison of whole registries."
+    help = "Registries: their names, statistics, upkeep, files, snapshots and comparison."
 
     def add_arguments(self, parser: CommandParser) -> None:
         group = actions(parser, "|".join(ACTIONS))
+        self._names(group)
         action(group, "stats", "the registry in numbers")
         action(group, "validate", "every broken rule, each with its object; exit 1 when there is one")
         _dry_run(action(group, "fix", "mend what can be mended without a decision"))
@@ -55,12 +60,21 @@ class Command(OwnCommand):
         sync.add_argument("--results", action="store_true", help="test results travel between hosts, too")
         _strategy(sync, PREFER_NEWER, CHOICES)
 
+    def _names(self, group: Any) -> None:
+        action(group, "list", "the registries that there are")
+        action(group, "create", "make an empty registry").add_argument("name", metavar="NAME")
+        rename = action(group, "rename", "give a registry another name")
+        rename.add_argument("name", metavar="OLD")
+        rename.add_argument("new", metavar="NEW")
+        delete = _dry_run(action(group, "delete", "delete a registry with its models, results and snapshots"))
+        delete.add_argument("name", metavar="NAME")
+
     def _files(self, group: Any) -> None:
         export = action(group, "export", "write the registry as a file")
         export.add_argument("file", metavar="FILE", help="- for the standard output; .gz is packed")
         export.add_argument("--full-metadata", action="store_true", help="with tests and their probes")
         export.add_argument("--filter", default="", metavar="EXPR", help="only these models")
-        export.add_argument("--format", choices=list(FORMATS), default="native")
+        export.add_argument("--format", "--show", dest="format", choices=list(FORMATS), default="native")
         importing = _dry_run(action(group, "import", "take over a file of any of these formats"))
         importing.add_argument("file", metavar="FILE", help="- for the standard input")
         _strategy(importing, UPDATE, [*CHOICES, EXACT])

@@ -23,7 +23,9 @@ class Command(OwnCommand):
             one.add_argument("model", metavar="MODEL", help="key, server/key or server/key@variant")
             one.add_argument("tags", nargs="+", metavar="TAG")
         many = action(group, "apply", "put tags on all models that match, or take them off")
-        many.add_argument("--filter", default="", metavar="EXPR", help="as in `lmstrix list` (default: all models)")
+        which = many.add_mutually_exclusive_group()
+        which.add_argument("--filter", default="", metavar="EXPR", help="as in `lmstrix list`")
+        which.add_argument("--all", action="store_true", help="every model of the registry")
         many.add_argument("--add", nargs="+", default=[], metavar="TAG")
         many.add_argument("--remove", nargs="+", default=[], metavar="TAG")
         listing = action(group, "list", "the tags of the registry, or of one model with their reasons")
@@ -50,6 +52,8 @@ class Command(OwnCommand):
     def _apply(self, registry: Registry, options: dict[str, Any]) -> None:
         if not options["add"] and not options["remove"]:
             raise wrong_usage("Say what to do: --add TAG... or --remove TAG...")
+        if not options["filter"].strip() and not options["all"]:
+            raise wrong_usage("Say which models: --filter EXPR, or --all for every model of the registry.")
         models = list(filtering.filtered(registry.models.all(), options["filter"]))
         added = tagging.add_tags(models, options["add"]) if options["add"] else 0
         removed = tagging.remove_tags(models, options["remove"]) if options["remove"] else 0

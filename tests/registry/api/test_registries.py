@@ -45,7 +45,7 @@ def test_the_statistics_count_tests_types_and_servers(viewer: ApiClient) -> None
         1,
         1,
     )
-    assert (found["types"], found["servers"]) == ({"chat": 1, "code": 1}, {"desk": 3})
+    assert (found["types"], found["servers"]) == ({"chat": 1, "code": 1, "unknown": 1}, {"desk": 3})
     assert found["avg_context_limit"] == 1500
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry.models import Job, LanguageModel, Role, Scan, Server
+from registry.models import Job, LanguageModel, Registry, Role, Scan, Server
 from tests.api_clients import ApiClient
 from tests.builders import make_job, make_model, make_server
 from tests.scripted_lmstudio import ScriptedLMStudio, model
@@ -80,6 +80,13 @@ def test_a_scan_is_a_job_with_its_scan_as_object(admin: ApiClient) -> None:
     assert answer.json()["job"]["object"] == {"type": "scan", "id": scan.pk}
     assert Job.objects.get().door == "rest"
     assert admin.read(f"/api/scans/{scan.pk}")["server"] == server.pk
+
+
+def test_a_scan_goes_into_the_registry_that_is_named(admin: ApiClient) -> None:
+    server, other = make_server(), Registry.objects.create(name="other")
+    assert admin.send("POST", f"/api/servers/{server.pk}/scan?registry=other").status_code == 202
+    assert Scan.objects.get().registry == other
+    assert admin.send("POST", f"/api/servers/{server.pk}/scan?registry=nowhere").status_code == 404
 
 
 def test_a_disabled_server_is_not_scanned(admin: ApiClient) -> None:

@@ -188,3 +188,15 @@ def test_a_hundred_models_cost_as_many_queries_as_one(arguments: list[str]) -> N
             listed(*arguments)
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 11
+
+
+@pytest.mark.parametrize("columns", ["bogus", ""])
+def test_a_column_that_is_none_is_wrong_usage_in_one_sentence(columns: str) -> None:
+    with pytest.raises(CommandError, match=r"There is no column bogus; there is id|names no column") as stopped:
+        listed("--columns", columns)
+    assert stopped.value.returncode == 2
+
+
+def test_a_form_can_be_named_as_in_exports() -> None:
+    make_model(key="qwen")
+    assert listed("--format", "csv") == listed("--show", "csv")

@@ -73,6 +73,17 @@ def test_no_model_is_exit_1_with_the_reasons_counted(capsys: pytest.CaptureFixtu
     assert "25 in all: no longer offered 25" in text
 
 
+def test_a_profile_is_made_once_and_then_changed() -> None:
+    assert profile("create", "quick").startswith("quick: made\n")
+    assert profile("create", "Quick", "--temperature", "1").startswith("quick: changed\n")
+
+
+def test_a_preferred_model_that_is_unknown_is_warned_of() -> None:
+    warned = io.StringIO()
+    call_command("profile", "create", "quick", "--prefer", "gone", stdout=io.StringIO(), stderr=warned)
+    assert warned.getvalue() == "Warning: gone is preferred, but no model has this id.\n"
+
+
 def test_a_profile_is_deleted() -> None:
     profile("create", "quick")
     assert profile("delete", "Quick") == "quick: deleted\n"

@@ -38,6 +38,14 @@ def test_tags_are_applied_to_all_that_match() -> None:
     )
 
 
+def test_all_models_are_tagged_only_when_that_is_said() -> None:
+    make_model(), make_model()
+    with pytest.raises(CommandError, match="Say which models: --filter EXPR, or --all") as stopped:
+        tag("apply", "--add", "new")
+    assert stopped.value.returncode == 2
+    assert tag("apply", "--all", "--add", "new") == "2 models: 2 added\n"
+
+
 def test_the_tags_of_the_registry_are_counted_and_those_of_a_model_explained() -> None:
     model = make_model(key="llama-3b", architecture="llama", tags=("qa",))
     tagging.derive_tags([model])

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from registry.documents.checking import Check, Choice, Flag, Free, Moment, Real, Text, Whole, Words, free
-from registry.documents.columns import BALANCE, GROUP, LONGEST_NAME, MODEL, PROBE, PROFILE, SERVER, TEST
+from registry.documents.columns import BALANCE, GROUP, LONGEST_NAME, MODEL, PROBE, PROFILE, SERVER, TEST, Tags
 from registry.documents.content import Content, Fields, ModelId, iso
+from registry.naming import is_tag
 
 # few letters, so that names meet; what is special to ids, files and spreadsheets; astral and right-to-left signs
 SIGNS = "ab/@~ =+-'\";,\n\\\u00e4\u05d0\u200b\u2028\U0001f600\U00020000"
@@ -49,6 +50,8 @@ def values(check: Check, *, told: bool = False) -> st.SearchStrategy[Any]:
             return st.sampled_from([*options, default])
         case Moment():
             return times if told else st.none() | times
+        case Tags():
+            return st.lists(text_of_any.filter(is_tag), unique=True, max_size=3).map(sorted)
         case Words(ordered=ordered, options=options):
             words = st.sampled_from(options) if options else text_of_any.filter(bool)
             return st.lists(words, unique=True, max_size=3).map(list if ordered else sorted)

@@ -59,6 +59,12 @@ def test_what_is_known_becomes_facts_and_results() -> None:
     assert (fields["last_tested"], fields["tags"]) == ("2026-01-02T03:04:05.678901Z", ["fun"])
 
 
+def test_a_keyword_that_can_be_no_tag_stays_in_its_entry() -> None:
+    content = from_lmstrix({"llms": {"x/a": ENTRY | {"keywords": ["a,b", "fun"]}}})
+    assert only(content)["tags"] == ["fun"]
+    assert as_lmstrix(content)["llms"]["x/a"]["keywords"] == ["a,b", "fun"]
+
+
 def test_only_what_changed_since_is_written_anew() -> None:
     content = from_lmstrix({"llms": {"x/a": ENTRY}})
     only(content).update(tested_context=1024, tags=["fun", "qa"])

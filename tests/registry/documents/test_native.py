@@ -126,6 +126,10 @@ def test_times_become_utc() -> None:
         ({"last_tested": "soon"}, 'models["x"].last_tested: must be a time like'),
         ({"metadata": []}, 'models["x"].metadata: must be an object, got a list'),
         ({"metadata": {"tags": "a"}}, 'models["x"].metadata.tags: must be a list of texts, got "a"'),
+        ({"metadata": {"tags": ["ok", "a,b"]}}, 'models["x"].metadata.tags: holds "a,b", which is no tag: a,b: a tag'),
+        ({"metadata": {"custom_tags": ["a\x07"]}}, 'models["x"].metadata.custom_tags: holds "a\\u0007", which is no'),
+        ({"tags": ["a,b"]}, 'models["x"].tags: holds "a,b", which is no tag'),
+        ({"tags": ["a" * 101]}, 'models["x"].tags: must have at most 100 characters, got 101'),
         ({"usage_stats": {"inference_count": "n"}}, 'models["x"].usage_stats.inference_count: must be a number'),
         ({"tests": [{"created": "2024-01-01", "probes": [{}]}]}, 'models["x"].tests[0].probes[0].order: must be told'),
         ({"server": "attic"}, 'models["x"]: no server is called "attic"'),
@@ -133,7 +137,7 @@ def test_times_become_utc() -> None:
         ({"extra": {"a": float("inf")}}, 'models["x"].extra: holds inf'),
         ({"name": "\ud800"}, 'models["x"].name: holds half a character'),
     ],
-    ids=range(16),
+    ids=range(20),
 )
 def test_a_fault_is_named_with_its_place(fields: Any, text: Any) -> None:
     with pytest.raises(Unreadable) as raised:

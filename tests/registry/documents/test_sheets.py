@@ -76,11 +76,12 @@ def test_a_server_is_found_by_its_name() -> None:
         (b"key,key\na,b\n", 'names the column "key" twice'),
         (b"key\na,b\n", "line 2: has 2 cells"),
         (b"key\na\na\n", "line 3: is the same model as line 2"),
+        (b'key,tags\na,"b,c"\n', "line 2, column tags: holds"),
         (b'key,notes\na,"x\n', "is not CSV"),
         ("key,notes\na,ä\n".encode("latin-1"), "not text in UTF-8"),
         ("key\na\n".encode("utf-16"), "UTF-16"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_a_sheet_that_cannot_be_taken_is_refused_with_the_reason(data: Any, text: Any) -> None:
     with pytest.raises(Unreadable, match=text):

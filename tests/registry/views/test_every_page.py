@@ -62,7 +62,7 @@ def test_a_viewer_changes_nothing(client: Client) -> None:
 
 
 ADMINS = ("server-", "settings-", "snapshot-", "import", "compare-", "sync", "registry-", "upkeep-")
-NOT_ADMINS = ("-live", "-scan", "-password", "-use", "-download")
+NOT_ADMINS = ("-live", "-scan", "-password", "-use", "-download", "snapshot-take")
 
 
 def test_an_operator_changes_no_servers_tokens_people_snapshots_and_registries(client: Client) -> None:

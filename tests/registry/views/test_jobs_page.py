@@ -62,6 +62,12 @@ def test_retry_queues_a_failed_job_again(page: Client) -> None:
     assert Job.objects.get().status == "queued"
 
 
+def test_an_operator_does_not_retry_what_takes_an_admin(page: Client) -> None:
+    job = make_job(kind="restore", status="failed")
+    assert page.post(f"/jobs/{job.pk}/retry/").status_code == 403
+    assert Job.objects.get().status == "failed"
+
+
 def test_retry_of_a_job_that_went_well_says_why_not(page: Client) -> None:
     job = make_job(status="succeeded")
     assert "Only a failed or cancelled job" in page.post(f"/jobs/{job.pk}/retry/", follow=True).content.decode()

@@ -1,12 +1,14 @@
 """Adding, editing and labelling models on the pages, one by one and many at once."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
 from registry import seeding
+from registry.holding import Busy
 from registry.models import AuditEvent, LanguageModel, Registry, Snapshot
 from tests.builders import make_model, make_user
 
@@ -86,8 +88,8 @@ def test_all_that_match_means_more_than_the_page_shows(page: Client) -> None:
 
 def test_models_go_into_a_new_group_and_then_into_the_same(page: Client) -> None:
     first, second = make_model(), make_model()
-    page.post("/models/group/", {"model": first.pk, "to_group": "daily"})
-    page.post("/models/group/", {"model": second.pk, "to_group": "Daily"})
+    page.post("/models/group/", {"model": first.pk, "to_group": "täglich"})
+    page.post("/models/group/", {"model": second.pk, "to_group": "TÄGLICH"})
     (group,) = Registry.objects.default().groups.all()
     assert list(group.members.values_list("model_id", flat=True)) == [first.pk, second.pk]
 
@@ -99,6 +101,15 @@ def test_a_star_is_switched_on_and_off(page: Client) -> None:
     page.post(f"/models/{model.pk}/star/")
     model.refresh_from_db()
     assert not model.favourite
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_a_star_in_a_busy_registry_says_so(page: Client, headers: dict[str, str]) -> None:
+    model = make_model()
+    with mock.patch("registry.editing.set_favourite", side_effect=Busy("Registry default is being written")):
+        answer = page.post(f"/models/{model.pk}/star/", headers=headers)
+    assert answer.status_code == (200 if headers else 302)
+    assert "Registry default is being written" in page.get("/models/").content.decode()
 
 
 def test_a_model_is_pinned(page: Client) -> None:

@@ -1,8 +1,11 @@
 """Registries: the list, making, renaming, deleting, opening, what is in one."""
 
+from unittest import mock
+
 import pytest
 from django.test import Client
 
+from registry.holding import Busy
 from registry.models import Registry, Role
 from tests.builders import make_model, make_user
 
@@ -93,3 +96,10 @@ def test_a_viewer_makes_none(client: Client, other: Registry) -> None:
     client.force_login(make_user(role=Role.VIEWER))
     assert "Make a registry" not in client.get("/registries/").content.decode()
     assert client.post("/registries/add/", {"name": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize("action", ["rename", "delete"])
+def test_a_busy_registry_says_so(page: Client, other: Registry, action: str) -> None:
+    with mock.patch(f"registry.registries.{action}_registry", side_effect=Busy("Registry other is being written")):
+        answer = page.post(f"/registries/{other.pk}/{action}/", {"name": "new"}, follow=True)
+    assert "Registry other is being written" in answer.content.decode()

@@ -58,3 +58,9 @@ def test_a_typed_token_is_neither_kept_nor_shown(page: Client, other: Registry) 
     assert "cannot be reached" in done
     assert "s3cret" not in shown + done
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("address", ["http://me:secret@host:8000", "/etc/passwd", "file:/etc/passwd"])
+def test_an_address_that_is_none_starts_no_job(page: Client, address: str) -> None:
+    assert page.post("/sync/run/", sent(address=address)).status_code == 200
+    assert not Job.objects.exists()
