@@ -14,7 +14,7 @@ from tests.api_server import ApiServer, api_server
 from tests.scripted_lmstudio import ScriptedLMStudio, model
 
 # `make soak` asks for more
-EXAMPLES = int(os.environ.get("LMSTRIX_SCHEMA_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("LMSTRIX_SCHEMA_EXAMPLES", "6"))
 THOROUGH = "LMSTRIX_SCHEMA_EXAMPLES" in os.environ
 CHECKS = (
     "not_a_server_error",
