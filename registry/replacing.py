@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,24 +83,28 @@ def carry_out(
 ) -> Report:
     """Plans on what the registry holds, keeps that as a snapshot when anything of it goes, and writes in one step.
 
-    Somebody else's change in between makes a new plan; after three tries, or when the lock is not to be had, Busy.
-    With `expected_version` such a change raises applying.Changed instead. Whatever fails leaves all as it was.
+    Somebody else's change in between makes a new plan; the third is made under the lock, so that the others wait.
+    With `expected_version` such a change raises applying.Changed instead. Busy when the lock is not to be had.
+    Whatever fails leaves all as it was.
     """
-    for _ in range(TRIES):
-        now, version = keeping.contents_now(registry)
-        if expected_version not in (None, version):
-            raise applying.Changed(f"Registry {registry} has changed since this was planned; look at it again.")
-        merged = plan(now)
-        warnings = [*merged.warnings, *_of_servers(now, merged.content)]
-        report = Report(diffing.diff(now, merged.content), list(merged.undecided), warnings)
-        if dry_run:
-            return report
-        try:
-            with _safe(registry, now, report.diff, f"before: {action} {source}") as draft:
-                return _write(registry, version, merged.content, draft, report, (action, source), finish)
-        except applying.Changed:
-            if expected_version is not None:
-                raise
+    with ExitStack() as locked:
+        for attempt in range(TRIES):
+            if attempt == TRIES - 1:
+                locked.enter_context(holding(registry))
+            now, version = keeping.contents_now(registry)
+            if expected_version not in (None, version):
+                raise applying.Changed(f"Registry {registry} has changed since this was planned; look at it again.")
+            merged = plan(now)
+            warnings = [*merged.warnings, *_of_servers(now, merged.content)]
+            report = Report(diffing.diff(now, merged.content), list(merged.undecided), warnings)
+            if dry_run:
+                return report
+            try:
+                with _safe(registry, now, report.diff, f"before: {action} {source}") as draft:
+                    return _write(registry, version, merged.content, draft, report, (action, source), finish)
+            except applying.Changed:
+                if expected_version is not None:
+                    raise
     raise Busy(f"Registry {registry} keeps changing; nothing was changed, try again.")
 
 
