@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from registry import acting, jobs, registries, supervising
+from registry import acting, finding, jobs, registries, supervising
 from registry.acting import Actor
 from registry.models import Job, LanguageModel, Registry, Server
 from registry.models.job import OPEN, JobStatus
@@ -107,14 +107,10 @@ def registry_named(name: str) -> Registry:
 
 def model_named(name: str, registry: Registry) -> LanguageModel:
     """The one model `name` means; exit 2 that names the candidates when there are several."""
-    found = list(LanguageModel.objects.filter(registry=registry).named(name).for_list()[:20])
-    if not found:
-        near = LanguageModel.objects.filter(registry=registry, key__icontains=name)[:5]
-        hint = f" Near it: {', '.join(model.key for model in near)}." if near else " `lmstrix list` shows all."
-        raise wrong_usage(f"There is no model named {name}.{hint}")
-    if len(found) > 1:
-        raise wrong_usage(f"{name} may mean {', '.join(model.public_id for model in found)}; name one of them.")
-    return found[0]
+    try:
+        return finding.model_named(registry, name, otherwise=" `lmstrix list` shows all.")
+    except ValueError as error:
+        raise wrong_usage(str(error)) from error
 
 
 def server_named(name: str) -> Server | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from registry import contents
+from registry import contents, finding
 from registry.documents import native
 from registry.models import LanguageModel, Registry
 from registry.scripting.figures import Figures
@@ -17,14 +17,7 @@ USAGE = ("inference_count", "total_tokens_processed", "total_inference_time", "l
 
 def model_named(registry: Registry, name: str) -> LanguageModel:
     """The one model that `name` means; ValueError that says what is near, or names the candidates."""
-    found = list(LanguageModel.objects.filter(registry=registry).named(name).for_list()[:20])
-    if not found:
-        near = LanguageModel.objects.filter(registry=registry, key__icontains=name).values_list("key", flat=True)[:5]
-        hint = f" Near it: {', '.join(near)}." if near else ""
-        raise ValueError(f"There is no model named {name} in registry {registry}.{hint}")
-    if len(found) > 1:
-        raise ValueError(f"{name} may mean {', '.join(model.public_id for model in found)}; name one of them.")
-    return found[0]
+    return finding.model_named(registry, name, where=f" in registry {registry}")
 
 
 def models_named(registry: Registry, names: Iterable[str]) -> list[LanguageModel]:

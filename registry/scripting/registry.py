@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,6 @@ from registry.models import Group, LanguageModel, Profile, Registry
 from registry.scripting import reading
 from registry.scripting.figures import Figures
 from registry.scripting.keeping import Keeping
-
-PathLike = str | os.PathLike[str]
 
 
 class ModelRegistry(Keeping):
