@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.conf import settings
 from registry import diffing, keeping, registries
 from registry.diffing import Diff
 from registry.documents import reading, two_documents
+from registry.documents.collecting import uncollected
 from registry.documents.content import Content
 from registry.models import Registry, Snapshot
 from registry.models.snapshot import Origin
@@ -110,10 +112,13 @@ def again(one: Side) -> Side:
     return side_at(one.remote) if one.remote is not None else one
 
 
+@uncollected()
 def compare(before: Side, after: Side, *, sparse: bool = False) -> Diff:
     """How `after` differs from `before`; two snapshots that nobody has read yet are read no further than needed."""
     if _unread(before) and _unread(after):
-        return diffing.diff(*two_documents.read_two(_document(before), _document(after)), sparse=sparse)
+        with ThreadPoolExecutor(2) as both:  # what unpacks and checks files leaves Python's lock to the other
+            documents = both.map(_document, (before, after))
+            return diffing.diff(*two_documents.read_two(*documents), sparse=sparse)
     return diffing.diff(before.content, after.content, sparse=sparse)
 
 

@@ -9,7 +9,7 @@ from functools import reduce
 from operator import and_, or_
 from typing import Any
 
-from django.db.models import CharField, F, Lookup, Model, Q, QuerySet
+from django.db.models import CharField, Exists, F, Lookup, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
@@ -46,22 +46,30 @@ MARKS = {
 
 
 def filtered(
-    models: LanguageModelQuerySet, wanted: Expression | str, *, now: datetime | None = None
+    models: LanguageModelQuerySet, wanted: Expression | str, *, now: datetime | None = None, many: bool = False
 ) -> LanguageModelQuerySet:
-    """Those of `models` that meet every condition, each once; BadFilter when a text cannot be read."""
+    """Those of `models` that meet every condition, each once; BadFilter when a text cannot be read.
+
+    The answer is the same either way, the time is not: `many` tries the models one by one in the order they are asked
+    for, which is soon done when one in a few is meant; else those meant are found first, and put in order.
+    """
     expression = parse(wanted, now=now) if isinstance(wanted, str) else wanted
     for condition in expression.conditions:
-        models = models.filter(_any(condition))
+        models = models.filter(_any(condition, many))
     return models
 
 
-def _any(condition: Condition) -> Q:
+def _any(condition: Condition, many: bool) -> Q:
     key = condition.key
     if key not in ELSEWHERE:
         return reduce(or_, (_one(key, value) for value in condition.values))
     path, table, column, meets = ELSEWHERE[key]
-    rows: QuerySet[Any] = table._default_manager.order_by()
-    found = rows.filter(reduce(or_, (meets(str(value)) for value in condition.values)))
+    meant = reduce(or_, (meets(str(value)) for value in condition.values))
+    if many and table is LanguageModel:
+        return meant
+    found: QuerySet[Any] = table._default_manager.order_by().filter(meant)
+    if many and path == "pk":
+        return Q(Exists(found.filter(**{column: OuterRef("pk")})))
     return Q(**{f"{path}__in": found.values(column)})  # a subquery: no join that would show a model twice
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import F, Value
-from django.db.models.functions import NullIf
+from django.db.models import F
 
-from registry.models.language_model import LanguageModelQuerySet
+from registry.models.language_model import Known, LanguageModelQuerySet
 
 # the names people sort by, and the columns; those in TEXTS are empty where they are unknown
 SORTS = {
@@ -34,7 +33,7 @@ TEXTS = ("type", "architecture", "quantization", "test_verdict")
 
 def sortable(models: LanguageModelQuerySet, sort: str) -> LanguageModelQuerySet:
     """`models` with what `SORTS[sort]` names, where that is no column of theirs."""
-    texts = {f"_known_{name}": NullIf(name, Value("")) for name in TEXTS if SORTS.get(sort) == f"_known_{name}"}
+    texts = {f"_known_{name}": Known(name) for name in TEXTS if SORTS.get(sort) == f"_known_{name}"}
     return models.annotate(**texts) if texts else models
 
 

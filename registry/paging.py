@@ -81,6 +81,7 @@ class _Order(Generic[M]):
         self.queryset, self.shown = queryset.annotate(_sort=F(path)), shown.annotate(_sort=F(path))
         self.field: Field[Any, Any] = self.queryset.query.annotations["_sort"].output_field
         self.nullable = _nullable(queryset, path)
+        self.path, self.joined = path, self.nullable and LOOKUP_SEP in path
         self.reverse = reverse
         self.name = f"{queryset.model._meta.label_lower} {sort} {int(reverse)}"
 
@@ -89,26 +90,48 @@ class _Order(Generic[M]):
 
         The keys are found in a query inside the query: what a list adds to each row is computed for these rows only.
         """
+        found: list[M] = []
+        for part, nullable in self._parts(mark):
+            found += self._rows(part, nullable, mark, count - len(found)) if len(found) < count else []
+        return found
+
+    def _parts(self, mark: _Mark | None) -> list[tuple[QuerySet[M], bool]]:
+        """The rows as a whole, or first those that have the other row they are sorted by and then those without.
+
+        Beside each, whether what it is sorted by can be unknown. Only an inner join lets a database go through the
+        other table in its order.
+        """
+        if not self.joined:
+            return [(self.queryset, self.nullable)]
+        parts = {
+            known: (self.queryset.filter(**{f"{self.path}__isnull": not known}), not known) for known in (True, False)
+        }
+        if mark is None:
+            return [parts[True], parts[False]]
+        known = mark.value is not None
+        return [parts[known]] if known == mark.backwards else [parts[known], parts[not known]]
+
+    def _rows(self, part: QuerySet[M], nullable: bool, mark: _Mark | None, count: int) -> list[M]:
         backwards = mark is not None and mark.backwards
         down = self.reverse != backwards
-        rows = self.queryset.filter(self._beyond(mark, down)) if mark else self.queryset
-        keys = rows.order_by(*self._by(F("_sort"), down, backwards)).values("pk")[:count]
+        rows = part.filter(self._beyond(mark, down, nullable)) if mark else part
+        keys = rows.order_by(*self._by(F("_sort"), down, backwards, nullable)).values("pk")[:count]
         # the same order in a form that no index answers: these few rows are looked up by their keys
-        order = self._by(Coalesce(F("_sort"), F("_sort")), down, backwards)
+        order = self._by(Coalesce(F("_sort"), F("_sort")), down, backwards, nullable)
         return list(self.shown.filter(pk__in=keys).order_by(*order))
 
-    def _by(self, column: Any, down: bool, backwards: bool) -> tuple[Any, str]:
-        nulls = {"nulls_first" if backwards else "nulls_last": True} if self.nullable else {}
+    def _by(self, column: Any, down: bool, backwards: bool, nullable: bool) -> tuple[Any, str]:
+        nulls = {"nulls_first" if backwards else "nulls_last": True} if nullable else {}
         return (column.desc(**nulls), "-pk") if down else (column.asc(**nulls), "pk")
 
-    def _beyond(self, mark: _Mark, down: bool) -> Q:
+    def _beyond(self, mark: _Mark, down: bool, nullable: bool) -> Q:
         side = "lt" if down else "gt"
         further = Q(**{f"pk__{side}": mark.pk})
         if mark.value is None:
             known = Q(_sort__isnull=False) if mark.backwards else Q()
             return (Q(_sort__isnull=True) & further) | known if known else Q(_sort__isnull=True) & further
         beyond = Q(**{f"_sort__{side}": mark.value}) | (Q(_sort=mark.value) & further)
-        if not self.nullable:  # says the same once more, in a form that an index answers
+        if not nullable:  # says the same once more, in a form that an index answers
             return Q(**{f"_sort__{side}e": mark.value}) & beyond
         return beyond if mark.backwards else beyond | Q(_sort__isnull=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-from registry.models import LanguageModel, Tag
+from registry.models import LanguageModel, Server, Tag
 
 MANY = 1_000  # models written at once that make a look worth while
 
@@ -12,5 +12,5 @@ MANY = 1_000  # models written at once that make a look worth while
 def survey() -> None:
     """Renews the statistics of the planner; some milliseconds, since SQLite reads a sample (see settings)."""
     with connection.cursor() as cursor:
-        for table in (LanguageModel, Tag):
+        for table in (LanguageModel, Tag, Server):
             cursor.execute(f"ANALYZE {connection.ops.quote_name(table._meta.db_table)}")

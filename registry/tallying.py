@@ -76,6 +76,11 @@ def tally(registry: Registry) -> Tally:
     return _kept(registry, "tally", lambda: _counted(registry))
 
 
+def present(registry: Registry) -> int:
+    """How many models its servers offer or people added; one query at most."""
+    return _kept(registry, "present", LanguageModel.objects.filter(registry=registry, missing=False).count)
+
+
 def match(registry: Registry, text: str, expression: Expression) -> Match:
     """What `expression`, written as `text`, lets through; one query at most, none for all models."""
     if not expression.conditions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Concat
 from django.urls import reverse
 from django.utils import timezone
@@ -46,6 +46,13 @@ class State(models.TextChoices):
 
 # models whose context window can be tried: on an enabled server, there, and able to answer
 TESTABLE = Q(missing=False, server__enabled=True) & ~Q(type=ModelType.EMBEDDING)
+
+
+class Known(Func):
+    """A text, or NULL where it is empty: unknown; spelled without a parameter, so that an index can answer it."""
+
+    template = "NULLIF(%(expressions)s, '')"
+    arity = 1
 
 
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
@@ -175,6 +182,9 @@ class LanguageModel(models.Model):
             models.Index(fields=["registry", "favourite", "id"]),
             models.Index(fields=["registry", "missing"]),
             models.Index(fields=["name", "key"]),
+            models.Index("registry", Known("type"), "id", name="model_by_type"),
+            models.Index("registry", Known("architecture"), "id", name="model_by_architecture"),
+            models.Index("registry", Known("quantization"), "id", name="model_by_quantization"),
         ]
 
     def __str__(self) -> str:

@@ -45,6 +45,7 @@ OWN_TAGS_FIRST = Prefetch(
 )
 LOADED_AT = Instance.objects.filter(model=OuterRef("pk")).order_by("instance_id").values("context_length")[:1]
 CHOSEN = "models.columns"  # where a session keeps the chosen columns
+SPARSE = 20  # one model in so many or more: going through the list until a page is full is quicker than finding them
 UNFINISHED = re.compile(r",?\s*[a-z]+:\s*$|,\s*$", re.IGNORECASE)
 # long texts that no row shows
 UNREAD = ("description", "notes", "extra", "opening_balance", "edited")
@@ -76,7 +77,7 @@ def shown(request: HttpRequest) -> dict[str, Any]:
     tally = tallying.tally(registry)
     match = tallying.match(registry, text, expression) if expression else tallying.Match(0, 0, None)
     order = listing.Order.asked(request, COLUMNS)
-    page = _page(order, registry, expression, match.models)
+    page = _page(order, registry, expression, match.models, many=match.models * SPARSE > tally.all)
     names, headings = chosen_columns(request), order.headings()
     return {
         "page": page,
@@ -109,10 +110,10 @@ def _finished(text: str) -> str:
 
 
 def _page(
-    order: listing.Order, registry: Registry, expression: Expression | None, count: int
+    order: listing.Order, registry: Registry, expression: Expression | None, count: int, *, many: bool
 ) -> paging.Page[LanguageModel]:
     models = everything(registry)
-    rows = filtering.filtered(models, expression) if expression else models.none()
+    rows = filtering.filtered(models, expression, many=many) if expression else models.none()
     read_as = LanguageModel.objects.select_related("server").prefetch_related(OWN_TAGS_FIRST).defer(*UNREAD)
     read_as = read_as.annotate(loaded_at=Subquery(LOADED_AT))
     rows, read_as = (ordering.sortable(each, order.sort) for each in (rows, read_as))
