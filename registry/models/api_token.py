@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from registry.models.login_link import digest
+from registry.models.registry import Registry
 from registry.models.user import Role, User
 
 PREFIX = "lmx_"
@@ -36,6 +37,15 @@ class ApiToken(models.Model):
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     start = models.CharField(max_length=12, editable=False, help_text="first characters, to tell tokens apart")
+    # for the gateway
+    registry = models.ForeignKey(
+        Registry, null=True, blank=True, on_delete=models.CASCADE, help_text="where names are looked up; empty: default"
+    )
+    requests_per_minute = models.IntegerField(null=True, blank=True)
+    tokens_per_day = models.BigIntegerField(null=True, blank=True)
+    keep_content = models.BooleanField(default=False, help_text="keep prompts and answers")
+    keep_days = models.IntegerField(default=7)
+
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     last_used = models.DateTimeField(null=True, blank=True)

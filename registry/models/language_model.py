@@ -143,6 +143,10 @@ class LanguageModel(models.Model):
     )
     last_seen = models.DateTimeField(null=True, blank=True)
 
+    state_since = models.DateTimeField(null=True, blank=True)
+    state_error = models.CharField(max_length=500, blank=True, default="", help_text="why it is in the error state")
+    characters_per_token = models.FloatField(null=True, blank=True, help_text="measured; for estimates of input")
+
     # what people say of it
     notes = models.TextField(blank=True, default="")
     favourite = models.BooleanField(default=False)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import SET_NULL, ForeignKey, Q
 from django.db.models.functions import Now
@@ -50,6 +51,20 @@ class Server(models.Model):
     error = models.TextField(blank=True, default="", editable=False)
     last_scan = models.DateTimeField(null=True, blank=True, editable=False)
     last_seen = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # how often its states are looked at, and what was learned of it
+    poll_seconds = models.IntegerField(
+        default=10, validators=[MinValueValidator(2), MaxValueValidator(3600)], help_text="seconds between looks"
+    )
+    polled = models.DateTimeField(null=True, blank=True, editable=False)
+    refuses_usage = models.BooleanField(
+        default=False, editable=False, help_text="it refuses stream_options.include_usage"
+    )
+
+    # one load or unload at a time
+    load_lease = models.CharField(max_length=32, blank=True, default="", editable=False)
+    load_until = models.DateTimeField(null=True, blank=True, editable=False)
+    load_what = models.CharField(max_length=600, blank=True, default="", editable=False)
 
     # one experiment at a time; the holder renews `experiment_until` with its heartbeat
     experiment = ForeignKey(  # not models.ForeignKey: `models` is also the name of a relation of this class
