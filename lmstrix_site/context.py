@@ -13,7 +13,7 @@ from django.urls import Resolver404, resolve, reverse
 
 from lmstrix_site import assets
 from registry import tallying
-from registry.models import Job, Registry, Server
+from registry.models import Job, LanguageModel, Registry, Server
 from registry.views.current import registry_of
 
 REGISTRIES_SHOWN = 20  # in the page head; the rest is one click away
@@ -58,12 +58,12 @@ def page_behind(request: HttpRequest) -> str | None:
 
 
 def around(request: HttpRequest, page: str | None) -> dict[str, Any]:
-    """The navigation as it is now, and the registries to choose from, in a query beside that for the chosen one."""
+    """The navigation as it is now, and the registries to choose from, in one query beside that for the chosen one."""
     chosen = registry_of(request)
     registries = list(_registries(chosen))
     now = registries[0] if registries else Registry()
-    counts = {name: getattr(now, f"{name}_count", 0) for name in ("servers", "tests", "jobs")}
-    counts["models"] = tallying.present(chosen)
+    counts = {name: getattr(now, f"{name}_count", 0) for name in ("models", "servers", "tests", "jobs")}
+    tallying.keep_present(chosen, counts["models"])
     counts["context-tests"] = counts["tests"]
     silent, answer = getattr(now, "silent_count", 0), getattr(now, "answer_count", 0)
     return {
@@ -81,7 +81,10 @@ def _registries(chosen: Registry) -> QuerySet[Registry]:
     # as many jobs as the Jobs page lists: parts are listed with their whole
     jobs, servers = Job.objects.open(), Server.objects.enabled()
     first = Case(When(pk=chosen.pk, then=Value(0)), default=Value(1), output_field=IntegerField())
+    known = tallying.present(chosen)  # of 100,000 models it takes long to count
+    models = LanguageModel.objects.filter(registry=chosen, missing=False)
     return Registry.objects.annotate(
+        models_count=_number(models) if known is None else Value(known),
         jobs_count=_number(jobs.filter(parent=None)),
         tests_count=_number(jobs.filter(kind="context_test", context_test__model__registry=chosen)),
         servers_count=_number(servers),

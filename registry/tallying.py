@@ -76,9 +76,14 @@ def tally(registry: Registry) -> Tally:
     return _kept(registry, "tally", lambda: _counted(registry))
 
 
-def present(registry: Registry) -> int:
-    """How many models its servers offer or people added; one query at most."""
-    return _kept(registry, "present", LanguageModel.objects.filter(registry=registry, missing=False).count)
+def present(registry: Registry) -> int | None:
+    """How many models its servers offer or people added, if that was counted since it changed; no query."""
+    return cast("int | None", cache.get(_key(registry, "present")))
+
+
+def keep_present(registry: Registry, count: int) -> None:
+    """Keeps for others what somebody counted."""
+    cache.set(_key(registry, "present"), count, KEPT_SECONDS)
 
 
 def match(registry: Registry, text: str, expression: Expression) -> Match:
@@ -109,11 +114,14 @@ def _values(registry: Registry) -> dict[str, list[str]]:
 
 
 def _kept(registry: Registry, what: str, count: Callable[[], T]) -> T:
+    return cast(T, cache.get_or_set(_key(registry, what), count, KEPT_SECONDS))
+
+
+def _key(registry: Registry, what: str) -> str:
     digest = hashlib.sha256(what.encode()).hexdigest()[:32]
     # what is loaded where is told by scans only, and is no change of the registry
     moments = [moment.timestamp() for moment in (registry.updated, registry.last_scan) if moment]
-    key = ":".join(map(str, ["tally", registry.pk, registry.version, *moments, digest]))
-    return cast(T, cache.get_or_set(key, count, KEPT_SECONDS))
+    return ":".join(map(str, ["tally", registry.pk, registry.version, *moments, digest]))
 
 
 def _counted(registry: Registry) -> Tally:

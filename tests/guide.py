@@ -10,9 +10,7 @@ from typing import TypeVar
 GUIDE = Path(__file__).resolve().parents[2] / "shared" / "seed" / "model-management.md"
 # the sections that come with later versions
 LATER = {
-    "Model States", "State Tracking", "Automatic Memory Management", "Manual Memory Control", "Track Model Usage",
-    "Performance Monitoring", "Generate Reports", "Model Comparison", "Custom Benchmarks", "Model Health Monitoring",
-    "Auto-Testing New Models", "GitHub Actions",
+    "Model Comparison", "Custom Benchmarks", "Model Health Monitoring", "Auto-Testing New Models", "GitHub Actions",
 }  # fmt: skip
 SHOWN: set[str] = set()
 

@@ -9,16 +9,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 import yaml
+from django.utils import timezone
 from lmstrix.core.context_tester import ContextTester
+from lmstrix.core.models import ModelStateManager
 from lmstrix.loaders.model_loader import ModelRegistry, ValidationError, load_model_registry
 
 from lmstrix_site import console
-from registry.models import LanguageModel
+from registry.models import LanguageModel, MemoryPolicy
+from registry.models.language_model import State
 from tests.builders import make_model, make_server
 from tests.guide import GUIDE, LATER, SHOWN, headings, shows
 from tests.scripted_lmstudio import ScriptedLMStudio, model
@@ -313,6 +318,90 @@ def test_registries_in_files_are_compared_and_synced(tmp_path: Path) -> None:
     assert first.sync_with(second)["models_updated"] >= 0
     assert ids((tmp_path / "prod_models.json").read_text()) == {"both", "only-in-dev"}
     assert ids((tmp_path / "dev_models.json").read_text()) == {"both", "only-in-dev"}
+
+
+@shows("Model States")
+def test_the_six_states_are_those_of_the_guide() -> None:
+    assert set(State.values) == {"unloaded", "loading", "loaded", "active", "error", "unloading"}
+
+
+@shows("State Tracking")
+def test_states_are_told_and_their_changes_heard(studio: ScriptedLMStudio, lmstrix: Lmstrix) -> None:
+    lmstrix("scan")
+    states = ModelStateManager()
+    assert (states.get_model_state(LLAMA), states.get_loaded_models()) == ("unloaded", [])
+    heard: Queue[tuple[str, str, str]] = Queue()
+    states.add_state_listener(lambda model_id, old, new: heard.put((model_id, old, new)))
+    try:
+        states.load_model(LLAMA)
+        assert [heard.get(timeout=10), heard.get(timeout=10)] == [
+            (LLAMA, "unloaded", "loading"), (LLAMA, "loading", "loaded"),
+        ]  # fmt: skip
+        assert states.get_loaded_models() == [LLAMA]
+    finally:
+        states.close()
+
+
+@shows("Automatic Memory Management")
+def test_memory_is_managed_as_configured(registry: ModelRegistry) -> None:
+    registry.configure_memory_management({
+        "auto_unload_inactive": True, "inactive_timeout_minutes": 30, "memory_threshold_percent": 80,
+        "max_loaded_models": 2,
+    })  # fmt: skip
+    policy = MemoryPolicy.objects.get(server=None)
+    assert (policy.enabled, policy.inactive_timeout_minutes, policy.max_loaded_models) == (True, 30, 2)
+    with pytest.raises(ValueError, match="max_models"):
+        registry.configure_memory_management({"max_models": 2})
+
+
+@shows("Manual Memory Control")
+def test_models_are_loaded_and_unloaded_by_hand(studio: ScriptedLMStudio, lmstrix: Lmstrix) -> None:
+    lmstrix("scan")
+    states = ModelStateManager()
+    states.load_model(LLAMA)
+    states.unload_model(LLAMA)
+    states.load_model(MISTRAL)
+    states.unload_all_models()
+    assert states.get_loaded_models() == []
+    memory = states.get_memory_usage()
+    assert f"{memory['total_mb']:,} {memory['used_mb']:,} {memory['available_mb']:,}"
+    assert memory["source"] in {"measured", "estimated", "mixed"}
+
+
+@shows("Track Model Usage")
+def test_usage_is_recorded_and_its_trend_told(registry: ModelRegistry) -> None:
+    now = timezone.now()
+    for tokens in (245, 255):
+        registry.record_inference(LLAMA, {
+            "tokens_processed": tokens, "inference_time": 5.0, "timestamp": now.isoformat(), "success": True,
+        })  # fmt: skip
+    trends = registry.get_usage_trends(LLAMA, days=30)
+    assert f"{trends['daily_avg']:.1f} {trends['monthly_tokens']:,}" == "0.1 500"
+    assert str(trends["peak_day"]) == now.astimezone(UTC).date().isoformat()
+    assert registry.get_model_usage_stats(LLAMA)["inference_count"] == 2
+
+
+@shows("Performance Monitoring")
+def test_performance_is_told_in_seconds_and_tokens(registry: ModelRegistry) -> None:
+    for success in (True, True, True, False):
+        registry.record_inference(LLAMA, {"tokens_processed": 100, "inference_time": 2.0, "success": success})
+    metrics = registry.get_performance_metrics(LLAMA)
+    assert f"{metrics['avg_response_time']:.2f}s {metrics['success_rate']:.1%}" == "2.00s 75.0%"
+    assert metrics["p95_response_time"] == pytest.approx(2.0, rel=0.02)
+    assert metrics["tokens_per_second"] == pytest.approx(50, rel=0.02)
+
+
+@shows("Generate Reports")
+def test_a_report_sums_a_period(registry: ModelRegistry) -> None:
+    for key, day in ((LLAMA, "2024-01-10"), (LLAMA, "2024-01-31"), (MISTRAL, "2024-01-15"), (LLAMA, "2024-02-01")):
+        record = {"tokens_processed": 100, "inference_time": 2.0, "timestamp": f"{day}T10:30:00Z", "success": True}
+        registry.record_inference(key, record)
+    report = registry.generate_performance_report(
+        start_date="2024-01-01", end_date="2024-01-31", models=[LLAMA, MISTRAL]
+    )
+    assert (report["total_inferences"], report["most_used_model"]) == (3, LLAMA)
+    assert f"{report['avg_latency']:.2f}s" == "2.00s"
+    assert "2024-01-01" in str(report["period"])
 
 
 def test_a_script_of_its_own_needs_nothing_but_the_import(tmp_path: Path) -> None:
