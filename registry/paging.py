@@ -95,7 +95,7 @@ class _Order(Generic[M]):
             found += self._rows(part, nullable, mark, count - len(found)) if len(found) < count else []
         return found
 
-    def _parts(self, mark: _Mark | None) -> list[tuple[QuerySet[M], bool]]:
+    def _parts(self, mark: _Mark | None) -> list[tuple[QuerySet[Any], bool]]:
         """The rows as a whole, or first those that have the other row they are sorted by and then those without.
 
         Beside each, whether what it is sorted by can be unknown. Only an inner join lets a database go through the
@@ -111,7 +111,7 @@ class _Order(Generic[M]):
         known = mark.value is not None
         return [parts[known]] if known == mark.backwards else [parts[known], parts[not known]]
 
-    def _rows(self, part: QuerySet[M], nullable: bool, mark: _Mark | None, count: int) -> list[M]:
+    def _rows(self, part: QuerySet[Any], nullable: bool, mark: _Mark | None, count: int) -> list[M]:
         backwards = mark is not None and mark.backwards
         down = self.reverse != backwards
         rows = part.filter(self._beyond(mark, down, nullable)) if mark else part
