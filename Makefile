@@ -39,8 +39,8 @@ assets: $(ASSETS) ## fetch scripts, styles and icons of the pages into static/ve
 soak: $(VENV)/.test $(ASSETS) ## kill every process 20 times with the default times (an hour)
 	@LMSTRIX_SOAK=1 $(VENV)/bin/python -m pytest -m soak $(ARGS)
 
-bench: $(VENV)/.test $(ASSETS) ## measure with 100,000 models on a scratch database (ARGS="--models 10000" for less)
-	@$(VENV)/bin/python -m tests.bench $(ARGS)
+bench: $(VENV)/.test $(ASSETS) ## measure with 100,000 models on a scratch database (ARGS="--models 10000" for less), and the gateway
+	@$(VENV)/bin/python -m tests.bench $(ARGS); first=$$?; $(VENV)/bin/python -m tests.bench.gateway && exit $$first
 
 lock: $(VENV)/.test ## compile pyproject.toml into requirements/ again (ARGS=--upgrade takes newer versions)
 	$(PIP) install uv

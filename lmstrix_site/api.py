@@ -19,18 +19,25 @@ from ninja.parser import Parser
 from lmstrix_site import api_errors, events
 from registry.api import (
     comparing,
+    downloads,
     exchange,
     groups,
+    inferences,
     jobs,
+    loading,
+    memory,
     models,
     profiles,
     registries,
     scans,
     servers,
     snapshots,
+    states,
     tags,
     tokens,
     upkeep,
+    usage,
+    webhooks,
 )
 from registry.api.access import Request, doors, operation
 from registry.api.problems import CONTENT_TYPE, problem
@@ -142,15 +149,25 @@ for part in (comparing, exchange, upkeep, registries):  # a registry's name may 
     api.add_router("/registries", part.router)
 api.add_router("/snapshots", snapshots.router)
 api.add_router("/servers", servers.router)
+api.add_router("/servers", downloads.router)
+api.add_router("/servers", memory.of_servers)
+api.add_router("/memory", memory.router)
 api.add_router("/models", models.router)
+api.add_router("/models", loading.of_models)
+api.add_router("/models", states.router)
 api.add_router("/models", tags.of_models)
+api.add_router("/models", usage.of_models)
+api.add_router("/usage", usage.router)
+api.add_router("/inferences", inferences.router)
 api.add_router("/tags", tags.router)
+api.add_router("/groups", loading.of_groups)  # before the addresses that end in a name
 api.add_router("/groups", groups.router)
 api.add_router("/profiles", profiles.router)
 api.add_router("/context-tests", context_tests.router)
 api.add_router("/jobs", jobs.router)
 api.add_router("/scans", scans.router)
 api.add_router("/tokens", tokens.router)
+api.add_router("/webhooks", webhooks.router)
 api_errors.register(api)
 
 

@@ -21,7 +21,8 @@ SPRITE = "sprite.svg"
 # the icons that pages use, by their names in @tabler/icons (outline)
 ICONS = (
     "activity-heartbeat", "adjustments-horizontal", "alert-triangle", "api", "arrow-down", "arrow-left",
-    "arrow-right", "arrow-up", "arrows-diff", "arrows-sort", "box", "check", "chevron-down", "chevron-left",
+    "arrow-right", "arrow-up", "arrows-diff", "arrows-sort", "box", "chart-histogram", "check", "chevron-down",
+    "chevron-left",
     "chevron-right", "circle-check", "circle-x", "clock", "clock-exclamation", "copy", "cpu", "database", "dots",
     "download", "edit", "external-link", "eye", "eye-off", "file-off", "filter", "folder-plus", "git-merge",
     "history", "hourglass", "info-circle", "key", "layout-dashboard", "link", "list-check", "list-details", "lock",

@@ -1,4 +1,4 @@
-"""The Celery application; beat has three ticks, everything else is a Job."""
+"""The Celery application; beat has a few ticks, everything else is a Job."""
 
 import os
 

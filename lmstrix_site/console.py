@@ -20,7 +20,13 @@ OVERVIEW = """LMStrix finds out what local language models really do on this har
   profile   which model to take for a purpose
   registry  statistics, upkeep, backups, files, comparison
   test      find the real context window: load, fill, read
+  load      bring models into memory, with context and options
+  unload    take models out of memory, or everything
   ps        what is loaded now
+  memory    what is taken, and what the memory policy would unload
+  download  a model to a server that offers it
+  report    what models were asked, and how fast they answered
+  infer     one prompt to a model, recorded like any request
   token     keys for programs
   engine    only the embedded engine
   prepare   make or update the tables of the database

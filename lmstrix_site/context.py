@@ -13,7 +13,7 @@ from django.urls import Resolver404, resolve, reverse
 
 from lmstrix_site import assets
 from registry import tallying
-from registry.models import Job, LanguageModel, Registry, Server
+from registry.models import Job, LanguageModel, Registry, Role, Server, User
 from registry.views.current import registry_of
 
 REGISTRIES_SHOWN = 20  # in the page head; the rest is one click away
@@ -23,9 +23,12 @@ SECTIONS = (
     ("models", "Models", "box"),
     ("servers", "Servers", "server-2"),
     ("context-tests", "Context tests", "ruler-2"),
+    ("usage", "Usage", "chart-histogram"),
+    ("playground", "Playground", "player-play"),
     ("snapshots", "Snapshots", "history"),
     ("jobs", "Jobs", "list-check"),
 )
+OPERATORS = {"playground"}  # sections that viewers do not see
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,15 @@ def around(request: HttpRequest, page: str | None) -> dict[str, Any]:
         "registry": chosen,
         "registries": registries[:REGISTRIES_SHOWN],
         "more_registries": len(registries) > REGISTRIES_SHOWN,
-        "sections": [_section(key, label, icon, page, counts.get(key)) for key, label, icon in SECTIONS],
+        "sections": [_section(key, label, icon, page, counts.get(key)) for key, label, icon in _shown_to(request)],
         "settings_current": _in_settings(page),
         "servers_answering": Answering(counts["servers"], answer, silent, getattr(now, "checked_at", None)),
     }
+
+
+def _shown_to(request: HttpRequest) -> list[tuple[str, str, str]]:
+    operates = isinstance(request.user, User) and request.user.may(Role.OPERATOR)
+    return [section for section in SECTIONS if operates or section[0] not in OPERATORS]
 
 
 def _registries(chosen: Registry) -> QuerySet[Registry]:

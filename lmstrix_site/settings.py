@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
 from lmstrix_site import environment as env
@@ -145,6 +146,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
+GATEWAY_BODY_BYTES = env.count("LMSTRIX_GATEWAY_BODY_BYTES", 20 * 10**6)  # of a request to /v1/
 UPLOAD_BYTES = 256 * 2**20  # of a file to import; what it unpacks to is bounded where it is read
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a bulk action over 10,000 selected models
 
@@ -188,6 +190,7 @@ HEARTBEAT_SECONDS = env.seconds("LMSTRIX_HEARTBEAT_SECONDS", 5)
 STALE_SECONDS = env.seconds("LMSTRIX_STALE_SECONDS", 20)
 RECONCILE_SECONDS = env.seconds("LMSTRIX_RECONCILE_SECONDS", 15)
 SCAN_SECONDS = env.seconds("LMSTRIX_SCAN_SECONDS", 600)
+POLL_TICK_SECONDS = 2.0  # how often it is asked which servers are to be looked at; each has its own interval
 
 # Copies of registries: how many daily snapshots are kept, how many days those taken before a change and uploads.
 SNAPSHOT_KEEP = env.count("LMSTRIX_SNAPSHOT_KEEP", 14)
@@ -202,15 +205,23 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": RECONCILE_SECONDS,
         "options": {"expires": RECONCILE_SECONDS},
     },
+    "poll": {"task": "registry.poll", "schedule": POLL_TICK_SECONDS, "options": {"expires": POLL_TICK_SECONDS}},
     "scan": {"task": "registry.scan_all", "schedule": SCAN_SECONDS, "options": {"expires": SCAN_SECONDS}},
     "snapshots": {
         "task": "registry.daily_snapshots",
         "schedule": SNAPSHOT_SECONDS,
         "options": {"expires": SNAPSHOT_SECONDS},
     },
+    "webhooks": {"task": "registry.deliver_webhooks", "schedule": 5.0, "options": {"expires": 5.0}},
+    "prune": {"task": "registry.prune", "schedule": 3600.0, "options": {"expires": 3600.0}},
+    "evict": {"task": "registry.evict", "schedule": 30.0, "options": {"expires": 30.0}},
+    # yesterday (UTC) is over, and what came late is in
+    "check_rollups": {"task": "registry.check_rollups", "schedule": crontab(hour="1", minute="10")},
     "mirror": {"task": "registry.mirror", "schedule": MIRROR_SECONDS, "options": {"expires": MIRROR_SECONDS}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
+# what comes every few seconds leaves no line in the log when it ends well
+TICKS = ["registry.poll", "registry.deliver_webhooks", "registry.evict", "registry.mirror", "registry.reconcile"]
 
 LOG_LEVEL = env.choice("LMSTRIX_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = env.choice("LMSTRIX_LOG_FORMAT", "text", ("text", "json"))
@@ -225,6 +236,7 @@ LOGGING = {
             "style": "{",
         },
     },
+    "filters": {"no ticks": {"()": "lmstrix_site.ticks.NoTicks", "tasks": TICKS}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -233,5 +245,6 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         # request lines would carry the key of a login link
         "uvicorn.access": {"level": "CRITICAL"},
+        **{name: {"filters": ["no ticks"]} for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat")},
     },
 }

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from lmstrix_site import health
+from lmstrix_site import health, metrics
 from lmstrix_site.api import api
 from lmstrix_site.events import events
 from lmstrix_site.pages import model, overview
@@ -20,5 +20,6 @@ urlpatterns = [
     path("events", events, name="events"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypedDict, Unpack
+
 from django.db import transaction
 
 from registry import auditing
-from registry.models import ApiToken, Role, User
+from registry.models import ApiToken, Registry, Role, User
+
+
+class Gateway(TypedDict, total=False):
+    """What a token may use of the gateway; None is no limit, or the default registry."""
+
+    registry: Registry | None
+    requests_per_minute: int | None
+    tokens_per_day: int | None
+    keep_content: bool
+    keep_days: int
 
 
 @transaction.atomic
@@ -32,11 +44,32 @@ def let_in(person: User, allowed: bool) -> None:
 
 
 @transaction.atomic
-def issue_token(name: str, role: Role | str, made_by: User | None = None) -> tuple[ApiToken, str]:
+def issue_token(
+    name: str, role: Role | str, made_by: User | None = None, **gateway: Unpack[Gateway]
+) -> tuple[ApiToken, str]:
     """A new token and its secret, which is shown once and cannot be read again."""
     token, secret = ApiToken.issue(name, role, created_by=made_by)
+    for field, value in gateway.items():
+        setattr(token, field, value)
+    token.save(update_fields=list(gateway))
     auditing.note("add", token, summary=f"as {token.role}")
     return token, secret
+
+
+@transaction.atomic
+def change_token(token: ApiToken, **gateway: Unpack[Gateway]) -> None:
+    """Changes what the token may use of the gateway, from the next second on."""
+    before = {field: getattr(token, field) for field in gateway}
+    for field, value in gateway.items():
+        setattr(token, field, value)
+    token.save(update_fields=list(gateway))
+    changed = {field: (before[field], value) for field, value in gateway.items() if before[field] != value}
+    if changed:
+        auditing.note("edit", token, changes={field: (_told(a), _told(b)) for field, (a, b) in changed.items()})
+
+
+def _told(value: object) -> object:
+    return str(value) if isinstance(value, Registry) else value
 
 
 @transaction.atomic

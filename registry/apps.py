@@ -7,4 +7,4 @@ class RegistryConfig(AppConfig):
     name = "registry"
 
     def ready(self) -> None:
-        from registry import changing, scanning  # noqa: F401  (make their kinds of job known)
+        from registry import changing, loading, scanning  # noqa: F401  (make their kinds of job known)

@@ -19,8 +19,9 @@ from registry.models.snapshot import Origin
 from registry.waiting import wait_for
 
 TRY_SECONDS = 6.0
-NOTED = ("name", "base_url", "enabled", "memory_limit_bytes", "token_sealed")
-EDITABLE = ("name", "base_url", "enabled", "memory_limit_bytes", "token")
+POLL_SECONDS, POLL_RANGE = 10, (2, 3600)  # seconds between looks at a server
+NOTED = ("name", "base_url", "enabled", "memory_limit_bytes", "poll_seconds", "token_sealed")
+EDITABLE = ("name", "base_url", "enabled", "memory_limit_bytes", "poll_seconds", "token")
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,20 @@ class Losses:
     tests: int
 
 
-def add_server(*, name: str, base_url: str, token: str = "", memory_limit_bytes: int | None = None) -> Server:
+def add_server(
+    *,
+    name: str,
+    base_url: str,
+    token: str = "",
+    memory_limit_bytes: int | None = None,
+    poll_seconds: int = POLL_SECONDS,
+) -> Server:
     """A new server; ValueError with a text for people when the name or the address cannot be used.
 
     Without a memory limit (bytes) a server on this host gets the host's memory; elsewhere it stays unknown.
     """
     server = Server(memory_limit_bytes=host_memory(base_url) if memory_limit_bytes is None else memory_limit_bytes)
-    return edit_server(server, name=name, base_url=base_url, token=token)
+    return edit_server(server, name=name, base_url=base_url, token=token, poll_seconds=poll_seconds)
 
 
 def host_memory(base_url: str) -> int | None:
@@ -63,7 +71,7 @@ def host_memory(base_url: str) -> int | None:
 
 
 def edit_server(server: Server, **fields: Any) -> Server:
-    """Changes name, base_url, enabled, memory_limit_bytes or token ("" forgets it); ValueError on a bad value.
+    """Changes what is EDITABLE (the token "" forgets it); ValueError on a bad value.
 
     A stored token belongs to its address: with another address it is forgotten, unless a new one comes along.
     """
@@ -115,6 +123,8 @@ def _check(server: Server) -> None:
         raise ValueError(f"{server.base_url} is already the server {other.name}.")
     if server.memory_limit_bytes is not None and not 0 < server.memory_limit_bytes < 2**60:
         raise ValueError("The memory limit must be above 0; leave it empty when it is unknown.")
+    if not POLL_RANGE[0] <= server.poll_seconds <= POLL_RANGE[1]:
+        raise ValueError(f"A server is looked at every {POLL_RANGE[0]} to {POLL_RANGE[1]:,} seconds.")
 
 
 def try_connection(base_url: str, token: str = "") -> Connection:

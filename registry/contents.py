@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from registry import sealing
+from registry import sealing, usage_reports
 from registry.columns import Columns
 from registry.documents.content import PARTS, Content, Fields, ModelId, iso, public_ids
 from registry.models import Group, GroupMember, LanguageModel, Profile, Registry, Server, Tag
@@ -42,9 +42,12 @@ class Attachment:
 ATTACHED: dict[str, Attachment] = {}  # by the field of a model that holds the list
 
 
-def content_of(registry: Registry, *, models: QuerySet[LanguageModel] | None = None, tests: bool = False) -> Content:
+def content_of(
+    registry: Registry, *, models: QuerySet[LanguageModel] | None = None, tests: bool = False, live: bool = False
+) -> Content:
     """Everything in `registry`, or only these models of it, in a fixed number of queries; with `tests` their evidence.
 
+    `live`: requests recorded here are its usage, not what a file told before; never for what is compared or kept.
     Some models only: no groups but those that are whole among them. Read without a lock: who needs one moment
     compares `Registry.version` before and after.
     """
@@ -60,6 +63,8 @@ def content_of(registry: Registry, *, models: QuerySet[LanguageModel] | None = N
     for pk, identity, fields in rows(chosen, addresses):
         identities[pk], told[pk] = identity, fields
     _label(chosen, told)
+    if live:
+        _count(told)
     for name, attachment in ATTACHED.items() if tests else ():
         found = attachment.read(chosen)
         for pk, fields in told.items():
@@ -120,6 +125,14 @@ def _label(models: QuerySet[LanguageModel], told: dict[int, Fields]) -> None:
     tags = custom_tags(models)
     for pk, fields in told.items():
         fields["tags"] = tags.get(pk, [])
+
+
+def _count(told: dict[int, Fields]) -> None:
+    """Puts the usage that was recorded here in the place of what a file told."""
+    for pk, used in usage_reports.live_usage(list(told)).items():
+        balance = {name: used[name] for name in ("inference_count", "total_tokens_processed", "total_inference_time")}
+        balance["last_used"] = iso(used["last_used"])
+        told[pk]["opening_balance"] = {name: value for name, value in balance.items() if value is not None}
 
 
 def groups_of(registry: Registry, identities: dict[int, ModelId], *, whole: bool = False) -> dict[str, Fields]:

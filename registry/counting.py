@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, FloatField, Q, Sum
+from django.db.models import Count, FloatField, Q, QuerySet, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
 from registry.models import LanguageModel, Registry
 from registry.models.language_model import CheckStatus
+from registry.models.usage import Period, Rollup, Scope
 
 STATUSES = {
     "tested_models": CheckStatus.TESTED,
@@ -23,23 +24,25 @@ STATUSES = {
 SUMMED = {
     "contexts": Cast("tested_context", FloatField()),
     "total_size_bytes": Cast("size_bytes", FloatField()),
-    "total_inference_count": Cast(KT("opening_balance__inference_count"), FloatField()),
 }
+COUNTED_ELSEWHERE = Cast(KT("opening_balance__inference_count"), FloatField())
 
 
 def statistics(registry: Registry) -> dict[str, Any]:
-    """The guide's figures and more, in two queries; null is unknown. Missing models count in `missing_models` only.
+    """The guide's figures and more, in three queries; null is unknown. Missing models count in `missing_models` only.
 
     `avg_context_limit` (tokens) is over the models with a tested context; `types` and `servers` are models by name,
     a type that is not known as "unknown".
     """
     models = LanguageModel.objects.filter(registry=registry).order_by().values("missing", "type", "server__name")
+    recorded = Rollup.objects.filter(scope=Scope.MODEL, period=Period.DAY).order_by()
     rows: list[Any] = list(
         models.annotate(
             total_models=Count("pk"),
             stale_tests=Count("pk", filter=Q(stale=True)),
             measured=Count("tested_context"),
             **{name: Count("pk", filter=Q(test_status=status)) for name, status in STATUSES.items()},
+            counted_elsewhere=Sum(COUNTED_ELSEWHERE, filter=~Q(pk__in=recorded.values("model_id"))),
             **{name: Sum(column) for name, column in SUMMED.items()},
         )
     )
@@ -50,11 +53,18 @@ def statistics(registry: Registry) -> dict[str, Any]:
         "missing_models": sum(row["total_models"] for row in rows if row["missing"]),
         "avg_context_limit": round(contexts / measured) if contexts and measured else None,
         "total_size_bytes": _sum(there, "total_size_bytes"),
-        "total_inference_count": _sum(there, "total_inference_count"),
+        "total_inference_count": _requests(registry, recorded, _sum(there, "counted_elsewhere")),
         "types": _by(there, "type", "unknown"),
         "servers": _by(there, "server__name"),
         "last_scan": Registry.objects.values_list("last_scan", flat=True).get(pk=registry.pk),
     }
+
+
+def _requests(registry: Registry, recorded: QuerySet[Rollup], elsewhere: int | None) -> int | None:
+    """Requests recorded here, and for models without any those that a file told."""
+    there = LanguageModel.objects.filter(registry=registry, missing=False).order_by().values("pk")
+    here = recorded.filter(model_id__in=there).aggregate(all=Sum("requests"))["all"]
+    return elsewhere if here is None else int(here) + (elsewhere or 0)
 
 
 def _sum(rows: Iterable[Any], name: str) -> int | None:

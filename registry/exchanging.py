@@ -28,16 +28,18 @@ def export(
     full: bool = False,
     expression: str = "",
     models: QuerySet[LanguageModel] | None = None,
+    live: bool = True,
 ) -> bytes:
     """The registry (or `models` of it, or those that a filter lets through) as a file.
 
-    `full` adds tests with their probes. Raises ValueError for a format or filter that is none.
+    `full` adds tests with their probes; without `live` the usage is only what came with a file.
+    Raises ValueError for a format or filter that is none.
     """
     if fmt not in FORMATS:
         raise ValueError(f"{fmt} is no format of a file; use one of {', '.join(FORMATS)}.")
     if models is None and expression.strip():
         models = filtering.filtered(LanguageModel.objects.filter(registry=registry), expression)
-    content = contents.content_of(registry, models=models, tests=full)
+    content = contents.content_of(registry, models=models, tests=full, live=live)
     if fmt == "native":
         return native.canonical(native.as_native(content, full=full))
     if fmt == "lmstrix":

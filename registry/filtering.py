@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
 from registry.filters import KEYS, WORDS, Bounds, Condition, Expression, parse
-from registry.models import GroupMember, LanguageModel, Server, Tag
+from registry.models import GroupMember, Instance, LanguageModel, Server, Tag
 from registry.models.language_model import CheckStatus, LanguageModelQuerySet, State
 
 COLUMNS = {
@@ -42,6 +42,7 @@ MARKS = {
     ("is", "overstated"): OVERSTATED,
     ("is", "custom"): Q(server=None),
     ("is", "loaded"): Q(state__in=[State.LOADED, State.ACTIVE]),
+    ("is", "drifting"): Q(Exists(Instance.objects.filter(model=OuterRef("pk")).exclude(drift=""))),
 }
 
 

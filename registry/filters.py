@@ -89,7 +89,7 @@ KEYS = {
     "has": Key("a capability", "tools", ("vision", "tools", "reasoning")),
     "is": Key(
         "what holds for it", "favourite",
-        ("favourite", "pinned", "stale", "missing", "overstated", "custom", "loaded"),
+        ("favourite", "pinned", "stale", "missing", "overstated", "custom", "loaded", "drifting"),
     ),
 }  # fmt: skip
 WORDS = "words"  # the key of a text before any key: every word in name or key

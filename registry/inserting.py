@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.db import connection
 from django.db.models import BooleanField, CharField, Field, FloatField, ForeignKey, IntegerField, Model, TextField
 
 # what the drivers take as it is
 PLAIN = (BooleanField, CharField, FloatField, ForeignKey, IntegerField, TextField)
+PORTIONS = (256, 64, 16, 4, 1)  # rows of one statement
+
+Row = TypeVar("Row")
+
+
+def portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows in portions of few different lengths: each length is a statement of its own that the driver keeps."""
+    first = 0
+    for length in PORTIONS:
+        while len(rows) - first >= length:
+            yield rows[first : first + length]
+            first += length
 
 
 def insert(rows: Sequence[Model], *, unique: Sequence[str] = (), update: Sequence[str] = ()) -> None:

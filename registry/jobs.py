@@ -18,7 +18,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from registry import acting, announcing, dispatching, supervising
+from registry import acting, announcing, dispatching, notifying, supervising
 from registry.acting import Actor
 from registry.claims import Cancelled, Claim, JobFailed, LeaseLost, Waiting
 from registry.models import Job, Role
@@ -130,6 +130,8 @@ def _end(held: Claim, kind: Kind, status: str, **fields: Any) -> None:
         held.write(status=status, ended=Now(), tidying=tidying, **fields)
         announcing.announce("job", held.job.pk)
         supervising.settle(held.job.parent_id)
+        if status == JobStatus.FAILED:
+            notifying.job_failed(held.job, fields.get("error", ""))
         if tidying:
             _tidy(held, kind)
     except LeaseLost as lost:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
-from registry import facts, tagging
-from registry.lmstudio.wire import Listing, ReportedInstance, ReportedModel
-from registry.models import Instance, LanguageModel, Scan
-from registry.models.language_model import State
+from registry import facts, ledger, pairing, reconciling, tagging
+from registry.lmstudio.wire import Listing, ReportedModel
+from registry.models import LanguageModel, Scan
 
 FACTS = (
     "name", "publisher", "description", "type", "type_derived", "architecture", "parameters", "parameters_derived",
@@ -19,14 +18,16 @@ FACTS = (
     "tool_use", "reasoning_options",
 )  # fmt: skip
 KEPT_WHEN_UNTOLD = ("size_bytes", "declared_context", "bits_per_weight", "vision", "tool_use")
-WRITTEN = ("variant", *FACTS, "state", "missing", "stale", "stale_reason")
+WRITTEN = ("variant", *FACTS, "missing", "stale", "stale_reason")
 BATCH = 500
 
 Pairs = list[tuple[LanguageModel, ReportedModel]]
 
 
-def merge(scan: Scan, listing: Listing) -> None:
+def merge(scan: Scan, listing: Listing, asked: datetime | None = None) -> None:
     """Writes the models and instances of one server in a fixed number of bulk statements.
+
+    `asked` is when the server was asked for this list; None: nothing can have changed since.
 
     A model that is gone is marked missing, never deleted. A changed size or variant makes its test result stale.
     Automatic tags follow from the facts as they are then.
@@ -51,7 +52,7 @@ def merge(scan: Scan, listing: Listing) -> None:
     for start in range(0, len(seen), BATCH):
         LanguageModel.objects.filter(pk__in=seen[start : start + BATCH]).update(last_seen=timezone.now())
     tagging.derive_tags(model for model, _ in pairs)
-    _write_instances(scan, listing, pairs)
+    _reconcile(scan, listing, known, pairs, asked or scan.server.clock())
     if scan.added or scan.changed or scan.missing:
         scan.registry.touch()
 
@@ -61,23 +62,14 @@ def _written(model: LanguageModel) -> list[Any]:
 
 
 def _paired(scan: Scan, listing: Listing, known: list[LanguageModel]) -> Pairs:
-    """Each reported model with its row, known or new.
+    """Each reported model with its row, known or new."""
+    return [(model or _new(scan, reported), reported) for model, reported in pairing.paired(known, listing.models)]
 
-    A key that is known once and offered once is the same model, even when its selected variant (its file) changed.
-    """
-    by_identity = {(model.key, model.variant): model for model in known}
-    by_key = {model.key: model for model in known}
-    known_times, offered_times = Counter(m.key for m in known), Counter(m.key for m in listing.models)
-    pairs: Pairs = []
-    for reported in listing.models:
-        key, variant = reported.key, reported.variant or ""
-        model = by_identity.get((key, variant))
-        if model is None and known_times[key] == offered_times[key] == 1:
-            model = by_key[key]
-        if model is None:
-            model = LanguageModel(registry=scan.registry, server=scan.server, key=key, variant=variant)
-        pairs.append((model, reported))
-    return pairs
+
+def _new(scan: Scan, reported: ReportedModel) -> LanguageModel:
+    return LanguageModel(
+        registry=scan.registry, server=scan.server, key=reported.key, variant=reported.variant or ""
+    )  # fmt: skip
 
 
 def _facts_of(reported: ReportedModel) -> dict[str, Any]:
@@ -144,10 +136,6 @@ def _take_over(model: LanguageModel, fresh: dict[str, Any], reported: ReportedMo
         setattr(model, name, value)
     model.variant = reported.variant or model.variant
     model.missing = False
-    if reported.instances:
-        model.state = State.LOADED
-    elif model.state in (State.LOADED, State.ACTIVE):
-        model.state = State.UNLOADED
 
 
 def _mark_missing(scan: Scan, listing: Listing, known: Iterable[LanguageModel], pairs: Pairs) -> None:
@@ -156,42 +144,14 @@ def _mark_missing(scan: Scan, listing: Listing, known: Iterable[LanguageModel], 
     offered = {model.pk for model, _ in pairs}
     for model in known:
         if model.pk not in offered and not model.missing:
-            model.missing, model.state, model.updated = True, State.UNLOADED, timezone.now()
+            model.missing, model.updated = True, timezone.now()
             scan.missing.append(model.key)
 
 
-def _write_instances(scan: Scan, listing: Listing, pairs: Pairs) -> None:
-    seen = {(model.pk, copy.id): (model, copy) for model, reported in pairs for copy in reported.instances}
-    offered = {model.pk for model, _ in pairs}
-    here = Instance.objects.filter(server=scan.server, model__registry=scan.registry)
-    gone = [
-        copy.pk
-        for copy in here
-        if (copy.model_id, copy.instance_id) not in seen and (copy.model_id in offered or not listing.rejected)
-    ]
-    Instance.objects.filter(pk__in=gone).delete()
-    Instance.objects.bulk_create(
-        [
-            Instance(server=scan.server, model=model, instance_id=copy.id,
-                     context_length=_credible(copy.context_length), options=options(copy))
-            for model, copy in seen.values()
-        ],
-        update_conflicts=True, unique_fields=["model", "instance_id"], update_fields=["context_length", "options"],
-    )  # fmt: skip
-
-
-def _credible(context: int | None) -> int | None:
-    """A context of 2^31 tokens or more is no context (and does not fit into the column): unknown."""
-    return context if context is not None and context < 2**31 else None
-
-
-def options(instance: ReportedInstance) -> dict[str, Any]:
-    """The settings of a loaded copy that the server tells, without its id and context."""
-    told = {
-        "eval_batch_size": instance.eval_batch_size,
-        "parallel": instance.parallel,
-        "flash_attention": instance.flash_attention,
-        "num_experts": instance.num_experts,
-        "offload_kv_cache_to_gpu": instance.offload_kv_cache_to_gpu,
-    }
-    return {name: value for name, value in told.items() if value is not None}
+def _reconcile(scan: Scan, listing: Listing, known: list[LanguageModel], pairs: Pairs, asked: datetime) -> None:
+    """States and loaded copies as the server showed them; a model that is gone is in its memory no more."""
+    seen = {model: reported.instances for model, reported in pairs}
+    if not listing.rejected:
+        seen = dict.fromkeys(known, ()) | seen
+    reconciling.reconcile(scan.server, seen, asked=asked)
+    ledger.check(scan.server)

@@ -57,7 +57,7 @@ class Remote:
 
     def read(self) -> tuple[Content, int]:
         """What the registry holds, with its tests, and the version it has then; RemoteTrouble."""
-        data, version = self._call("GET", "/export?format=native&full=true", max_bytes=MAX_DOCUMENT)
+        data, version = self._call("GET", "/export?format=native&full=true&live=false", max_bytes=MAX_DOCUMENT)
         if not version.isdecimal():
             raise RemoteTrouble(f"{self.site} is no LMStrix, or one that is too old to be compared with.")
         try:

@@ -30,6 +30,7 @@ READ = (
     "peak_memory_bytes", "size_bytes",
 )  # fmt: skip
 LAST = float("inf")
+ABLE = "could be used too"  # the kind of those that nothing keeps out
 
 
 class PassedOver(NamedTuple):
@@ -185,7 +186,7 @@ def _passed_over(
 ) -> PassedOver:
     if faults or best is None:
         return PassedOver(model, "; ".join(reason for _, reason in faults), faults[0][0])
-    return PassedOver(model, _behind(model, best, ranks), "could be used too")
+    return PassedOver(model, _behind(model, best, ranks), ABLE)
 
 
 def _behind(model: LanguageModel, best: LanguageModel, ranks: dict[int, _Rank]) -> str:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from registry import announcing, dispatching, jobs, merging_scan, sealing
+from registry import announcing, dispatching, jobs, merging_scan, notifying, sealing
 from registry.claims import Claim, JobFailed
 from registry.lmstudio import LMStudio
 from registry.lmstudio.errors import LMStudioError
@@ -81,7 +81,7 @@ def run(held: Claim) -> None:
     if scan is None:
         raise JobFailed("the server was deleted meanwhile; there is nothing to scan")
     held.say(0.1, f"asking {scan.server.name}")
-    began = monotonic()
+    began, asked = monotonic(), scan.server.clock()
     try:
         listing = look(scan.server, held)
     except (LMStudioError, sealing.Unreadable) as error:
@@ -94,7 +94,7 @@ def run(held: Claim) -> None:
         Registry.objects.filter(pk=scan.registry.pk).update(last_scan=timezone.now())
         if not Server.objects.select_for_update().filter(pk=scan.server.pk).exists():
             raise JobFailed("the server was deleted meanwhile; its answer is dropped")
-        merging_scan.merge(scan, listing)
+        merging_scan.merge(scan, listing, asked)
         _note_success(scan, listing, monotonic() - began)
     held.write(message=summary(scan))
     announcing.announce("server", scan.server.pk)
@@ -117,7 +117,10 @@ def look(server: Server, held: Claim | None = None) -> Listing:
 def note_failure(scan: Scan, error: str, seconds: float) -> None:
     scan.error, scan.duration_seconds = error, seconds
     scan.save(update_fields=["error", "duration_seconds"])
-    Server.objects.filter(pk=scan.server.pk).update(reachable=False, error=error, last_scan=timezone.now())
+    answered = Server.objects.filter(pk=scan.server.pk).exclude(reachable=False).update(reachable=False)
+    Server.objects.filter(pk=scan.server.pk).update(error=error, last_scan=timezone.now())
+    if answered:
+        notifying.server_silent(scan.server, error)
     announcing.announce("server", scan.server.pk)
 
 
@@ -125,6 +128,9 @@ def _note_success(scan: Scan, listing: Listing, seconds: float) -> None:
     scan.ping_seconds, scan.duration_seconds, scan.api = listing.ping_seconds, seconds, listing.api
     scan.found, scan.rejected, scan.error = len(listing.models), list(listing.rejected)[:200], ""
     scan.save()
+    silent = scan.server.reachable is False  # as the scan began; most answered then, and cost no query
+    if silent and Server.objects.filter(pk=scan.server.pk, reachable=False).update(reachable=True):
+        notifying.server_back(scan.server)
     now = timezone.now()
     Server.objects.filter(pk=scan.server.pk).update(
         reachable=True, error="", version=listing.version or "", last_scan=now, last_seen=now

@@ -1,4 +1,4 @@
-"""Amounts as people write them ("5GB", "32k", "7B") as numbers; pure."""
+"""Amounts as people write them ("5GB", "32k", "7B") as numbers, and back; pure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ BYTES = {
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
 TOKENS = {"": 1, "k": 2**10, "m": 2**20}
+STEPS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
 COUNTS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
@@ -36,6 +37,14 @@ def count_of(text: str) -> int:
 def speed_of(text: str) -> float:
     """Tokens per second."""
     return float(_amount(text, {"": 1}, "a speed; write tokens per second, like 40 or 12.5"))
+
+
+def plain(count: int) -> str:
+    """Bytes for people: 12400000000 -> 12.4 GB."""
+    for step, unit in STEPS:
+        if count >= step:
+            return f"{count / step:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{count:,} bytes"
 
 
 def _whole(text: str, units: Mapping[str, int], allowed: str) -> int:

@@ -9,7 +9,7 @@ import psutil
 from django.db.models import Avg, Count, Q
 from django.db.models.functions import Now
 
-from registry import announcing, dispatching
+from registry import announcing, dispatching, notifying
 from registry.models import Job
 from registry.models.job import MAX_ATTEMPTS, JobStatus, Runner, stale_before
 
@@ -89,8 +89,11 @@ def reconcile() -> int:
     orphans = [(job, Job.objects.leased(job.lease)) for job in _orphans_of_this_host()]
     for job, still in lost + orphans:
         # asked again in the condition: if its holder shows life after all, nothing happens
-        if still.filter(pk=job.pk, lease=job.lease).update(lease="", **_after_loss(job)):
+        loss = _after_loss(job)
+        if still.filter(pk=job.pk, lease=job.lease).update(lease="", **loss):
             announcing.announce("job", job.pk)
+            if loss.get("status") == JobStatus.FAILED:
+                notifying.job_failed(job, loss["error"])
             settle(job.parent_id)
             sent.add(job.pk)
     _end_abandoned()
@@ -124,6 +127,7 @@ def _end_abandoned() -> None:
         fields = {"status": JobStatus.FAILED, "error": "the command ended", "ended": Now()}
         if Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED).update(tidying=job.started is not None, **fields):
             announcing.announce("job", job.pk)
+            notifying.job_failed(job, "the command ended")
             settle(job.parent_id)
 
 

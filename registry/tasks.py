@@ -3,7 +3,20 @@
 from celery import shared_task
 from celery.signals import worker_ready
 
-from registry import acting, changing, jobs, mirroring, scanning, supervising, surveying
+from registry import (
+    acting,
+    changing,
+    delivering,
+    evicting,
+    jobs,
+    mirroring,
+    polling,
+    pruning,
+    rolling_up,
+    scanning,
+    supervising,
+    surveying,
+)
 from registry.acting import Actor
 from registry.models import Pulse
 
@@ -24,6 +37,11 @@ def scan_all() -> None:
     scanning.enqueue_all(door="schedule")
 
 
+@shared_task(name="registry.poll")
+def poll() -> None:
+    polling.poll_due()
+
+
 @shared_task(name="registry.daily_snapshots")
 def daily_snapshots() -> None:
     surveying.survey()
@@ -34,6 +52,27 @@ def daily_snapshots() -> None:
 @shared_task(name="registry.mirror")
 def mirror() -> None:
     mirroring.mirror()
+
+
+@shared_task(name="registry.deliver_webhooks")
+def deliver_webhooks() -> None:
+    delivering.deliver_due()
+
+
+@shared_task(name="registry.prune")
+def prune() -> None:
+    pruning.prune()
+
+
+@shared_task(name="registry.check_rollups")
+def check_rollups() -> None:
+    rolling_up.check_yesterday()
+
+
+@shared_task(name="registry.evict")
+def evict() -> None:
+    with acting.acting(Actor("schedule")):
+        evicting.run_all()
 
 
 @worker_ready.connect

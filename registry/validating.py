@@ -9,10 +9,11 @@ from typing import Any
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from registry import keeping, tagging
+from registry import keeping, states, tagging
 from registry.models import Group, GroupMember, Instance, LanguageModel, Profile, Registry, Server, Snapshot, Tag
 from registry.models.job import OPEN
 from registry.models.language_model import CheckStatus, ModelType, State
+from registry.models.state_change import Cause
 from registry.spelling import alike
 
 
@@ -60,9 +61,17 @@ def _rule_of_models(kind: str, broken: Q, text: str, mend: str = "", changes: Ma
         return ((f"model {model.public_id}", text.format_map(vars(model))) for model in found)
 
     def repair(registry: Registry) -> None:
-        rows(registry).update(updated=timezone.now(), **(changes or {}))
+        fields = dict(changes or {})
+        if (state := fields.pop("state", None)) is not None:
+            _put_into(state, rows(registry), f"upkeep: {kind}")
+        else:
+            rows(registry).update(updated=timezone.now(), **fields)
 
     return Rule(kind, find, mend, repair if changes else None)
+
+
+def _put_into(state: State, models: Iterable[LanguageModel], reason: str) -> None:
+    states.changes(dict.fromkeys(models, state), cause=Cause.US, reasons=reason)
 
 
 def _same_but_for_case(kind: str, rows: Callable[[Registry], QuerySet[Any]]) -> Rule:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from registry.models import LanguageModel, Profile
 from registry.models.language_model import CheckStatus, ModelType
 from registry.naming import same
-
-STEPS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
+from registry.sizes import plain
 
 
 def verified(model: LanguageModel) -> int | None:
@@ -69,9 +68,9 @@ def _too_little(profile: Profile, model: LanguageModel) -> Iterator[tuple[str, s
         yield "too slow", f"{speed:,.1f} of {least:,g} tokens/s asked for"
     most, takes = profile.max_memory_bytes, memory(model)
     if most and takes is None:
-        yield "memory not known", f"what it takes is not known; {size(most)} are allowed"
+        yield "memory not known", f"what it takes is not known; {plain(most)} are allowed"
     elif most and (takes or 0) > most:
-        yield "too large", f"takes {size(takes or 0)} of {size(most)} allowed"
+        yield "too large", f"takes {plain(takes or 0)} of {plain(most)} allowed"
 
 
 def unverified(model: LanguageModel) -> str:
@@ -83,21 +82,13 @@ def unverified(model: LanguageModel) -> str:
     return "not tested: its window is not verified"
 
 
-def size(count: int) -> str:
-    """Bytes for people: 12400000000 -> 12.4 GB."""
-    for step, unit in STEPS:
-        if count >= step:
-            return f"{count / step:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{count:,} bytes"
-
-
 def asked_for(profile: Profile) -> str:
     """The requirements of a profile in one line; empty when it asks for nothing."""
     parts = [
         ", ".join(profile.needs),
         f"{profile.min_tested_context:,} tokens verified" if profile.min_tested_context else "",
         f"{profile.min_tokens_per_second:,g} tokens/s" if profile.min_tokens_per_second else "",
-        f"at most {size(profile.max_memory_bytes)}" if profile.max_memory_bytes else "",
+        f"at most {plain(profile.max_memory_bytes)}" if profile.max_memory_bytes else "",
         f"tagged {', '.join(profile.tags)}" if profile.tags else "",
         f"on {' or '.join(profile.servers)}" if profile.servers else "",
     ]

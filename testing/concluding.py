@@ -1,8 +1,10 @@
 """Writes what a context test found: on the test, on its model, and what its server taught for the next one."""
 
+from typing import Any
+
 from django.utils import timezone
 
-from registry import announcing, tagging
+from registry import announcing, notifying, tagging
 from registry.claims import Claim
 from registry.models import LanguageModel, Server
 from registry.models.language_model import CheckStatus
@@ -25,6 +27,7 @@ def conclude(held: Claim, test: ContextTest, winner: Probe | None, problems: lis
         _notice_change(model)
         model.save(update_fields=_fields(test))
         tagging.derive_tags(LanguageModel.objects.filter(pk=model.pk))
+        notifying.notify("test.finished", model.key, _told(test))
     _teach(test)
     held.write(message=sentence(test) + ("; " + NOT_PUT_BACK + "; ".join(problems) if problems else ""))
     announcing.announce("model", model.pk)
@@ -94,6 +97,15 @@ def sentence(test: ContextTest) -> str:
     declared = test.model.declared_context
     of = f" of {declared:,} declared" if declared and declared != test.tested_context else ""
     return f"{test.verdict}: {test.tested_context:,}{of} tokens {loads}"
+
+
+def _told(test: ContextTest) -> dict[str, Any]:
+    """What webhooks are told of a finished test."""
+    return {
+        "test": test.pk, "model": test.model.pk, "server": test.server.name, "verdict": test.verdict,
+        "tested_context": test.tested_context, "declared_context": test.model.declared_context,
+        "result": sentence(test), "page": test.get_absolute_url(),
+    }  # fmt: skip
 
 
 def forget_testing(model: LanguageModel) -> None:

@@ -1,18 +1,22 @@
 """A server reserved for one experiment: loads, answers, looks at memory; everything can be cancelled."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
 from registry import sealing
-from registry.claims import Claim, JobFailed
+from registry.claims import Cancelled, Claim, JobFailed
 from registry.lmstudio import errors
 from registry.lmstudio.client import LMStudio
-from registry.lmstudio.wire import ChatProgress, ChatResult, Listing, ReportedInstance
+from registry.lmstudio.wire import ChatProgress, ChatResult, Listing, LoadResult, ReportedInstance
+from registry.load_lock import LoadBusy, loading_on
 from registry.models import Server
+from registry.models.instance import LoadedBy
 from registry.waiting import wait_for
 from testing.measuring import MemoryWatch
+from testing.noting import Notebook
 
 Answer = TypeVar("Answer")
 
@@ -33,6 +37,7 @@ class Experiment:
 
     def __init__(self, held: Claim, server: Server, timeout: float) -> None:
         self.held, self.server, self.timeout = held, server, timeout
+        self.notes = Notebook(server)
         self.watch: MemoryWatch | None = None
         self.refusals_voided = 0
         try:
@@ -85,18 +90,46 @@ class Experiment:
         listed = copies.get(result.instance_id)
         if listed is None:
             raise errors.LoadFailed(self.server.base_url, f'"{key}" was loaded and vanished at once')
+        self.notes.loaded(key, listed, {"asked": {"context_length": context_length, **options}})
         return Loaded(result.instance_id, listed.context_length or result.applied_context, seconds)
 
-    def _load(self, key: str, context_length: int | None, options: dict[str, Any]) -> Any:
-        return self.ask(lambda studio: studio.load(key, context_length, timeout=self.timeout, **options))
+    def _load(self, key: str, context_length: int | None, options: dict[str, Any]) -> LoadResult:
+        """The load itself, noted in the log; after it the caller tells `notes` what is in force."""
+        try:
+            with self.alone(f"loading {key}"):
+                self.notes.loading(key, context_length)
+                return self.ask(lambda studio: studio.load(key, context_length, timeout=self.timeout, **options))
+        except Cancelled:
+            self.notes.refused(key, "it was cancelled")
+            raise
+        except errors.LMStudioError as error:
+            if not isinstance(error, errors.Unreachable):  # then nobody knows what became of it
+                self.notes.refused(key, error.detail)
+            raise
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """While nobody else loads there; who began before this experiment had the server is waited for."""
+        what = f"{what} for {self.held.job.get_kind_display()} {self.held.job.pk}"
+        try:
+            with loading_on(self.server, what, wait_seconds=self.timeout, look=self.held.check):
+                yield
+        except LoadBusy as busy:
+            raise JobFailed(str(busy)) from busy
+
+    def load_as_before(self, key: str, context_length: int | None, known: dict[str, Any], **options: Any) -> None:
+        """Loads what was set aside; `known` is what the ledger knew of it. Other copies of the model stay."""
+        result = self._load(key, context_length, options)
+        if listed := next((copy for copy in self.instances(key) if copy.id == result.instance_id), None):
+            self.notes.loaded(key, listed, {"loaded_by": LoadedBy.OTHERS} | known)
 
     def unload(self, *instance_ids: str) -> None:
         """Unloads instances; one that is gone already is fine."""
         for instance_id in instance_ids:
-            try:
+            self.notes.unloading(instance_id)
+            with suppress(errors.ModelNotFound):
                 self.ask(lambda studio, instance_id=instance_id: studio.unload(instance_id))  # type: ignore[misc]
-            except errors.ModelNotFound:
-                continue
+            self.notes.unloaded(instance_id)
 
     def chat(
         self, instance_id: str, text: str, max_output_tokens: int, reasoning: str | None,

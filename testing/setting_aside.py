@@ -5,22 +5,29 @@ from dataclasses import asdict
 from time import monotonic
 from typing import Any
 
+from registry import draining, ledger
+from registry.claims import JobFailed
 from registry.lmstudio import errors
-from registry.lmstudio.client import LMStudio
-from registry.lmstudio.wire import LoadResult
+from registry.models import Instance
 from testing.experiment import Experiment
 
 LOAD_OPTIONS = ("eval_batch_size", "flash_attention", "num_experts", "offload_kv_cache_to_gpu")
 STRAY_SECONDS = 15.0  # a load that was cut off may still finish at the server
 
+IN_FLIGHT_SECONDS = 300.0  # how long requests that are in flight may still take
+LOOK_SECONDS = 2.0
+
 Found = list[dict[str, Any]]
 
 
 def what_is_loaded(experiment: Experiment) -> Found:
-    """Every loaded instance with its model and settings, as a value that can be stored."""
+    """Every loaded instance with its model and settings, and what the ledger knows of it, as values to store."""
+    with experiment.alone("noting what is loaded"):
+        known, models = ledger.facts_of(experiment.server), experiment.listing().models
     return [
         {"model": model.key, **{name: value for name, value in asdict(instance).items() if value is not None}}
-        for model in experiment.listing().models
+        | ({"known": known[instance.id]} if instance.id in known else {})
+        for model in models
         for instance in model.instances
     ]
 
@@ -31,8 +38,23 @@ def set_aside(experiment: Experiment, found: Found, key: str) -> None:
     for model in experiment.listing().models:
         for instance in model.instances:
             if instance.id in noted or model.key == key:
+                _let_finish(experiment, instance.id)
                 experiment.held.say(message=f"setting {instance.id} aside")
                 experiment.unload(instance.id)
+
+
+def _let_finish(experiment: Experiment, instance_id: str) -> None:
+    """Waits for the requests that the gateway has in flight there; new ones it sends elsewhere by now."""
+    row = Instance.objects.filter(server=experiment.server, instance_id=instance_id).first()
+    until = monotonic() + IN_FLIGHT_SECONDS
+    while row and not draining.drained(row, timeout=LOOK_SECONDS):
+        if monotonic() > until:
+            raise JobFailed(
+                f"{instance_id} on {experiment.server} had requests in flight for {IN_FLIGHT_SECONDS / 60:.0f} "
+                "minutes; retry when it is used less."
+            )
+        experiment.held.say(message=f"waiting for the requests in flight at {instance_id}")
+        experiment.held.check()
 
 
 def put_back(experiment: Experiment, found: Found, key: str, load_in_flight: bool = False) -> list[str]:
@@ -51,23 +73,23 @@ def put_back(experiment: Experiment, found: Found, key: str, load_in_flight: boo
     until = monotonic() + (STRAY_SECONDS if load_in_flight else 0)
     while not _unload_strays(experiment, found, key) and monotonic() < until:
         experiment.held.pause(1.0)
+    experiment.notes.give_back(found)
     return problems
 
 
 def _load_again(experiment: Experiment, found: Found, key: str, item: dict[str, Any]) -> None:
     options = {name: item[name] for name in LOAD_OPTIONS if name in item}
 
-    async def load(studio: LMStudio) -> LoadResult:
-        size = item.get("context_length")
-        return await studio.load(item["model"], size, timeout=experiment.timeout, **options)
+    def load() -> None:
+        experiment.load_as_before(item["model"], item.get("context_length"), item.get("known", {}), **options)
 
     try:
-        experiment.ask(load)
+        load()
     except errors.OutOfMemory:
         # a load that was cut off may have finished meanwhile and take the room
         if not _unload_strays(experiment, found, key):
             raise
-        experiment.ask(load)
+        load()
 
 
 def _unload_strays(experiment: Experiment, found: Found, key: str) -> bool:

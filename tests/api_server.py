@@ -64,7 +64,7 @@ def api_server(folder: Path, *, broker: str = "", fill: str = "") -> Iterator[Ap
     token = done.stdout.strip()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "lmstrix_site.asgi:application", "--lifespan", "off"]
+    command = [sys.executable, "-m", "uvicorn", "lmstrix_site.asgi:application", "--lifespan", "off", "--no-access-log"]
     command += ["--port", str(port), "--timeout-graceful-shutdown", "2"]
     log = folder / "web.log"
     with log.open("wb") as output:

@@ -43,6 +43,7 @@ WHAT_IS: dict[str, Meets] = {
     "missing": lambda row: row["missing"],
     "custom": lambda row: row["server"] is None,
     "loaded": lambda row: row["state"] in ("loaded", "active"),
+    "drifting": lambda row: False,  # no invented model has a loaded copy
     "overstated": lambda row: (
         (row["test_status"], row["stale"]) == ("tested", False) and row["tested_context"] is not None
         and row["tested_context"] < (row["declared_context"] or 0)

@@ -89,10 +89,38 @@ def _rows() -> dict[str, str]:
     type(custom).objects.filter(pk=custom.pk).update(server=None)
     for number in range(60):
         make_model(key=f"many/model-{number:02}", server=shelf)
+    _webhook()
     shown: dict[str, Any] = {f"model {state}": model for state, model in models.items()}
     shown |= {"model custom": custom, "server": shelf, "server silent": attic}
     paths = {name: row.get_absolute_url() for name, row in shown.items()} | _work(models, shelf)
-    return paths | changes(models)
+    return paths | changes(models) | _states(models["tested"])
+
+
+def _states(model: LanguageModel) -> dict[str, str]:
+    """What a model did in memory; gives the page of its log."""
+    from django.utils import timezone
+
+    from registry.models import StateChange
+
+    told = (("unloaded", "loading"), ("loading", "error"), ("error", "loading"), ("loading", "loaded"))
+    for hours, (old, new) in zip((20, 19, 5, 4), told, strict=True):
+        StateChange.objects.create(
+            model=model, model_key=model.key, old=old, new=new, cause="us", reason=f"asked for {LONG}",
+            context_length=16_384 if new == "loaded" else None, at=timezone.now() - timedelta(hours=hours),
+        )  # fmt: skip
+    type(model).objects.filter(pk=model.pk).update(added=timezone.now() - timedelta(days=2))
+    return {"model states": f"{model.get_absolute_url()}states/"}
+
+
+def _webhook() -> None:
+    """One with a message in each state."""
+    from registry import notifying, subscribing
+    from registry.models import Delivery
+
+    subscribing.add_webhook("alerting", f"https://example.org/{LONG[:300]}", ["job.failed"])
+    for fields in ({"status": "delivered", "http_status": 200}, {"status": "failed", "error": "HTTP 503"}, {}):
+        notifying.notify("job.failed", LONG, {"error": LONG})
+        Delivery.objects.filter(pk=Delivery.objects.latest("pk").pk).update(attempts=2, **fields)
 
 
 def _servers() -> tuple[Server, Server]:

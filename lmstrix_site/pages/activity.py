@@ -1,16 +1,20 @@
-"""What happened lately to a registry: tests, scans and other jobs that ended."""
+"""What happened lately to a registry: tests, scans and other jobs that ended, models that the policy unloaded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, Q
+from django.utils import timezone
 
-from registry.models import Job, Registry, Scan
+from registry.models import Job, Registry, Scan, StateChange
 from registry.models.job import JobStatus
+from registry.models.language_model import State
+from registry.models.state_change import Cause
 
 SHOWN = 8
+LATELY = timedelta(days=3)  # evictions; the log of states may be long
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def scan_told(scan: Scan) -> str:
 
 
 def feed(registry: Registry) -> list[Event]:
-    """The last things that ended, newest first; scans that found nothing new are left out. One query."""
+    """The last things that ended, newest first; scans that found nothing new are left out. Two queries."""
     ended = (
         Job.objects.exclude(ended=None)
         .filter(concerning(registry), children=None)
@@ -53,7 +57,18 @@ def feed(registry: Registry) -> list[Event]:
         .order_by(F("ended").desc(), "-pk")[: 5 * SHOWN]
     )
     events = [event for job in ended if (event := _event(job))]
-    return events[:SHOWN]
+    events += _evictions(registry)
+    return sorted(events, key=lambda event: event.at, reverse=True)[:SHOWN]
+
+
+def _evictions(registry: Registry) -> list[Event]:
+    unloaded = StateChange.objects.filter(cause=Cause.POLICY, new=State.UNLOADED, at__gte=timezone.now() - LATELY)
+    mine = unloaded.filter(model__registry=registry).select_related("model")[:SHOWN]
+    return [
+        Event(row.at, _short(row.model.name), row.model.get_absolute_url(), "", f"unloaded by policy: {row.reason}")
+        for row in mine
+        if row.model
+    ]
 
 
 def _event(job: Job) -> Event | None:

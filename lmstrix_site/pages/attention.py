@@ -1,4 +1,4 @@
-"""What needs a look: silent servers, failed tests, stale results, servers that applied less, models that vanished."""
+"""What needs a look: silent servers, loads not as asked, failed tests, stale results, models that vanished."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from lmstrix_site.pages.statuses import Counted
-from registry.models import LanguageModel, Registry, Server
+from registry.models import Instance, LanguageModel, Registry, Server
 from registry.models.language_model import CheckStatus
 from registry.templatetags.figures import sentence, words
 
@@ -29,7 +29,7 @@ class Item:
 
 
 def items(silent: list[Server], counted: Counted, registry: Registry) -> list[Item]:
-    """Servers first, then models of the registry, the worst first; one query when there is a model to name."""
+    """Servers first, then loads that went astray, then models, the worst first; one query more for models to name."""
     found = [_silent(server) for server in silent] if len(silent) <= EACH else [_many_silent(silent)]
     groups: list[tuple[int, Callable[[LanguageModel], bool], Callable[[LanguageModel], Item], Item]] = [
         (counted.failed, lambda m: m.test_status == CheckStatus.FAILED and not m.missing, _failed, _many(
@@ -42,6 +42,7 @@ def items(silent: list[Server], counted: Counted, registry: Registry) -> list[It
             "file-off", "warn", counted.gone, "are no longer offered", "missing")),
     ]  # fmt: skip
     named = _models(registry) if any(0 < count <= EACH for count, *_ in groups) else []
+    found += _drifts(registry)
     for count, belongs, one, many in groups:
         found += [many] if count > EACH else [one(model) for model in named if belongs(model)]
     return found
@@ -59,6 +60,24 @@ def _models(registry: Registry) -> list[LanguageModel]:
     ]
     wanted = Q(pk__in=ids[0]) | Q(pk__in=ids[1]) | Q(pk__in=ids[2]) | Q(pk__in=ids[3])
     return list(LanguageModel.objects.filter(wanted).select_related("server").order_by("-last_tested", "key"))
+
+
+def _drifts(registry: Registry) -> list[Item]:
+    """Loaded copies that are not what was asked for; many of them are one line. One query."""
+    copies = Instance.objects.filter(model__registry=registry).exclude(drift="").select_related("model__server")
+    drifting = list(copies.order_by("-first_seen", "pk"))
+    if len(drifting) <= EACH:
+        return [_drift(copy) for copy in drifting]
+    what = f"{sentence(words(len(drifting)))} loads are not as asked"
+    return [Item("alert-triangle", "warn", what, "", "/models/?filter=is%3Adrifting", "See them")]
+
+
+def _drift(copy: Instance) -> Item:
+    model = copy.model
+    what = f"{_name(model)} is loaded twice" if copy.drift.startswith("a second") else f"{_name(model)} is not as asked"
+    told = copy.drift.replace("the server", copy.model.server.name if copy.model.server else "the server")
+    why = _short(f"{told[:1].upper()}{told[1:]}.")
+    return Item("alert-triangle", "warn", what, why, model.get_absolute_url(), "See the ledger")
 
 
 def _silent(server: Server) -> Item:

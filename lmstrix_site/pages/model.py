@@ -14,6 +14,8 @@ from registry import auditing
 from registry.models import LanguageModel
 from registry.models.job import OPEN
 from registry.templatetags.figures import sentence
+from registry.views.model_memory import dialog_of, memory_of
+from registry.views.model_states import history_of
 from registry.views.wording import field_name
 from testing import context_testing
 from testing.models import ContextTest
@@ -29,6 +31,7 @@ METRICS = ("tokens_per_second", "ttft_seconds", "load_seconds", "peak_memory_byt
 def model(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _loaded(pk)
     context = _now(shown) | {"form": OptionsForm(auto_id="test-%s"), "objection": _objection(shown)}
+    context |= {"dialog": dialog_of(shown)}
     return render(request, "lmstrix_site/model.html", context)
 
 
@@ -57,6 +60,8 @@ def _now(model: LanguageModel) -> dict[str, Any]:
         "usable": usable_told(model),
         "applied": max(sizes, default=None),
         "instances": [(instance, options_told(instance.options)) for instance in model.instances.all()],
+        "memory": memory_of(model),
+        "states": history_of(model),
         "instances_told": instances_told(model, list(model.instances.all())),
         "running": running,
         "bracket": _bracket(running),

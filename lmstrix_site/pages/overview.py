@@ -7,10 +7,11 @@ from typing import Any
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from lmstrix_site import context
-from lmstrix_site.pages import activity, attention, running, servers, statuses
+from lmstrix_site.pages import activity, attention, day, running, servers, statuses
 from registry.models import Registry
 from registry.views.current import registry_of
 from testing.models import ContextTest
@@ -41,6 +42,7 @@ def _now(registry: Registry) -> dict[str, Any]:
     items = attention.items(offered.silent, counted, registry)
     scan = activity.last_scan(registry)
     return {
+        "day": day.day(registry, timezone.now()),
         "servers": offered,
         "statuses": counted,
         "attention": items[: attention.SHOWN],

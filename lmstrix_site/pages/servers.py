@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from django.db.models import Prefetch
-
-from registry.models import Instance, Registry, Server
-from registry.models.language_model import CheckStatus, State
-from registry.templatetags.figures import plain_size
+from registry.memory_use import Memory
+from registry.models import Registry, Server
+from registry.views import memory_bars
+from registry.views.memory_bars import Bar, Row
 
 FEW, SHOWN, ROWS = 4, 8, 8  # servers that are all shown; else servers on the overview, instances of each
-TINTS = ("1", "2", "3")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One loaded copy, as the overview shows it."""
-
-    instance: Instance
-    tint: str
-    state: str
-    label: str
-    bytes: int | None
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A server and its loaded copies; memory is estimated from the size of the weights."""
+    """A server with its memory, and the rows of its copies that the chosen registry has."""
 
-    server: Server
-    rows: list[Row]
+    bar: Bar
+
+    @property
+    def server(self) -> Server:
+        return self.bar.server
+
+    @property
+    def memory(self) -> Memory:
+        return self.bar.memory
+
+    @property
+    def rows(self) -> list[Row]:
+        return self.bar.rows
 
     @property
     def first(self) -> list[Row]:
@@ -44,23 +41,6 @@ class Loaded:
     @property
     def in_test(self) -> bool:
         return any(row.tint == "busy" for row in self.rows)
-
-    @property
-    def taken(self) -> int | None:
-        """Bytes of the weights that are in memory; None where one of them is unknown."""
-        sizes = [row.bytes for row in self.rows]
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
-    @property
-    def segments(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": row.instance.model.name, "bytes": row.bytes, "text": plain_size(row.bytes),
-                "klass": f"seg-{row.tint}",
-            }
-            for row in self.rows
-            if row.bytes
-        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,32 +74,15 @@ class Offered:
 
 
 def shown(registry: Registry) -> Offered:
-    """Every enabled server with its instances, in two queries; each registry has its own row of a loaded copy."""
-    copies = Instance.objects.filter(model__registry=registry).select_related("model")
-    instances = Prefetch("instances", copies.order_by("-model__size_bytes", "pk"))
-    everything = list(Server.objects.prefetch_related(instances))
-    enabled = [server for server in everything if server.enabled]
-    loaded = [_loaded(server) for server in enabled]
+    """Every enabled server with its copies that `registry` has, in as many queries for many as for one."""
+    loaded = [Loaded(bar) for bar in memory_bars.of(Server.objects.enabled(), registry, only_own=True)]
     loaded.sort(
         key=lambda one: (not one.in_test, not one.rows, one.server.reachable is not True, one.server.name.lower())
     )
     return Offered(
         loaded,
-        disabled=len(everything) - len(enabled),
-        silent=[server for server in enabled if server.reachable is False],
-        answering=sum(server.reachable is True for server in enabled),
-        unknown=sum(server.reachable is None for server in enabled),
+        disabled=Server.objects.filter(enabled=False).count(),
+        silent=[one.server for one in loaded if one.server.reachable is False],
+        answering=sum(one.server.reachable is True for one in loaded),
+        unknown=sum(one.server.reachable is None for one in loaded),
     )
-
-
-def _loaded(server: Server) -> Loaded:
-    rows = [_row(instance, number) for number, instance in enumerate(server.instances.all())]
-    return Loaded(server, rows)
-
-
-def _row(instance: Instance, number: int) -> Row:
-    model = instance.model
-    if model.test_status == CheckStatus.TESTING:
-        return Row(instance, "busy", "testing", "being tested", model.size_bytes)
-    state = model.state if model.state != State.UNLOADED else State.LOADED
-    return Row(instance, TINTS[number % len(TINTS)], str(state), str(State(state).label), model.size_bytes)

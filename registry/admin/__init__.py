@@ -3,9 +3,35 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from registry.admin import audit_events, groups, jobs, language_models, people, profiles, servers, snapshots, tags
+from registry.admin import (
+    audit_events,
+    groups,
+    jobs,
+    language_models,
+    memory_policies,
+    people,
+    profiles,
+    servers,
+    snapshots,
+    tags,
+    usage,
+    webhooks,
+)
 
-__all__ = ["audit_events", "groups", "jobs", "language_models", "people", "profiles", "servers", "snapshots", "tags"]
+__all__ = [
+    "audit_events",
+    "groups",
+    "jobs",
+    "language_models",
+    "memory_policies",
+    "people",
+    "profiles",
+    "servers",
+    "snapshots",
+    "tags",
+    "usage",
+    "webhooks",
+]
 
 admin.site.site_header = admin.site.site_title = "LMStrix"
 admin.site.index_title = "All tables"

@@ -57,8 +57,16 @@ class ApiTokenAdmin(NotAdded, Admin[ApiToken]):
     list_filter = ("role", ("revoked", admin.EmptyFieldListFilter))
     list_select_related = ("created_by",)
     search_fields = ("name", "start")
-    fields = ("name", "role", "start", "created", "created_by", "last_used", "revoked")
-    readonly_fields = fields[1:]
+    readonly_fields = ("role", "start", "created", "created_by", "last_used", "revoked")
+    fields = (
+        "name",
+        *readonly_fields,
+        "registry",
+        "requests_per_minute",
+        "tokens_per_day",
+        "keep_content",
+        "keep_days",
+    )
     actions = ("revoke",)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

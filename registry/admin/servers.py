@@ -23,6 +23,13 @@ class ServerAdminForm(Form[Server]):
     memory_limit_bytes = BytesField(
         label="Memory for models", required=False, help_text="24 GB, 512 MiB; empty: unknown"
     )
+    poll_seconds = forms.IntegerField(
+        required=False,
+        initial=connecting.POLL_SECONDS,
+        min_value=connecting.POLL_RANGE[0],
+        max_value=connecting.POLL_RANGE[1],
+        help_text="Seconds between looks at what is loaded there; empty: as it is",
+    )
     token = forms.CharField(
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -32,7 +39,7 @@ class ServerAdminForm(Form[Server]):
 
     class Meta:
         model = Server
-        fields = ("name", "base_url", "enabled", "memory_limit_bytes")
+        fields = ("name", "base_url", "enabled", "memory_limit_bytes", "poll_seconds")
 
     def clean_base_url(self) -> str:
         try:
@@ -41,6 +48,9 @@ class ServerAdminForm(Form[Server]):
             raise forms.ValidationError(str(error)) from error
         self.moved = bool(self.instance.pk) and address != self.initial.get("base_url")
         return address
+
+    def clean_poll_seconds(self) -> int:
+        return self.cleaned_data["poll_seconds"] or self.instance.poll_seconds
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -64,7 +74,7 @@ class ServerAdmin(Admin[Server]):
         "estimate_correction", "experiment",
     )  # fmt: skip
     fields = (
-        "name", "base_url", "enabled", "memory_limit_bytes", "stored_token", "token", "forget_token",
+        "name", "base_url", "enabled", "memory_limit_bytes", "poll_seconds", "stored_token", "token", "forget_token",
         *readonly_fields[1:],
     )  # fmt: skip
     actions = ("scan",)

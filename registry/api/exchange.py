@@ -53,6 +53,7 @@ class ExportWanted(BaseModel):
     format: Format = "native"
     full: bool = False
     filter: Text = ""
+    live: bool = True
 
 
 class ImportWanted(BaseModel):
@@ -65,9 +66,12 @@ class ImportWanted(BaseModel):
 
 @operation(router.get, "/{path:name}/export", role=Role.VIEWER, answers=None)
 def export_registry(request: Request, name: Text, wanted: Query[ExportWanted]) -> HttpResponse:
-    """The registry as a file; `full` adds tests with their probes, `filter` chooses models."""
+    """The registry as a file; `full` adds tests with their probes, `filter` chooses models.
+
+    Without `live` the usage is only what came with a file, and so does not change with every request.
+    """
     registry = registry_named(name)
-    data = exchanging.export(registry, fmt=wanted.format, full=wanted.full, expression=wanted.filter)
+    data = exchanging.export(registry, fmt=wanted.format, full=wanted.full, expression=wanted.filter, live=wanted.live)
     return as_file(data, f"{name}.{exchanging.FORMATS[wanted.format]}", CONTENT_TYPES[wanted.format], registry.version)
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from django.db.models import F
 from pydantic import BaseModel
 
+from registry import usage_reports
 from registry.models import GroupMember, Instance, LanguageModel, Server, Tag
 from registry.models.language_model import LanguageModelQuerySet
 
@@ -22,6 +23,17 @@ class Metrics(BaseModel):
     load_time_seconds: float | None
     ttft_seconds: float | None
     test_duration: float | None
+
+
+class UsageStats(BaseModel):
+    """Requests recorded here; where there is none, what a file told. Times in seconds."""
+
+    inference_count: int
+    total_tokens_processed: int | None
+    avg_tokens_per_inference: float | None
+    total_inference_time: float | None
+    avg_time_per_inference: float | None
+    last_used: datetime | None
 
 
 class LoadedCopy(BaseModel):
@@ -85,7 +97,7 @@ class ModelShape(BaseModel):
     pinned: bool
     edited: list[str]
     performance_metrics: Metrics | None
-    usage_stats: dict[str, Any] | None
+    usage_stats: UsageStats | None
     source: str
     added: datetime
     updated: datetime
@@ -103,7 +115,11 @@ class ModelShape(BaseModel):
         for model in models:
             model.server = servers[model.server_id] if model.server_id is not None else None
         beside = _beside([model.pk for model in models])
-        return [cls.model_validate(_fields(model) | beside[model.pk]) for model in models]
+        used = usage_reports.usage_stats(models)
+        return [
+            cls.model_validate(_fields(model) | beside[model.pk] | {"usage_stats": _known(used[model.pk])})
+            for model in models
+        ]
 
 
 # texts that are empty in the table where LM Studio did not tell them
@@ -133,7 +149,6 @@ def _fields(model: LanguageModel) -> dict[str, Any]:
         "server_name": model.server.name if model.server else None,
         "registry": cast(Any, model).registry_name,  # which `rows()` adds
         "performance_metrics": _metrics(model),
-        "usage_stats": model.opening_balance or None,
     }
 
 
@@ -154,6 +169,11 @@ def _beside(keys: list[int]) -> dict[int, dict[str, Any]]:
     for key, id, length in copies.values_list("model_id", "instance_id", "context_length"):
         beside[key]["instances"].append({"id": id, "context_length": length})
     return beside
+
+
+def _known(used: dict[str, Any]) -> dict[str, Any] | None:
+    """Usage, where there was any or a file told some."""
+    return used if used["inference_count"] or used["last_used"] else None
 
 
 def _metrics(model: LanguageModel) -> dict[str, Any] | None:

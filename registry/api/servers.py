@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import Q
 from ninja import Query, Router, Status
 from ninja.errors import HttpError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from registry import connecting, scanning
 from registry.api.access import Request, operation
@@ -25,6 +25,9 @@ from registry.models.registry import DEFAULT
 
 router = Router(tags=["servers"])
 
+LEAST, MOST = connecting.POLL_RANGE
+Poll = Annotated[int, Field(ge=LEAST, le=MOST, description="seconds between looks at what is loaded there")]
+
 
 class ServerShape(BaseModel):
     """A place where models run; null means unknown."""
@@ -36,6 +39,7 @@ class ServerShape(BaseModel):
     reachable: bool | None
     version: str | None
     memory_limit_bytes: int | None
+    poll_seconds: int
     has_token: bool
     last_scan: datetime | None
     last_seen: datetime | None
@@ -52,6 +56,7 @@ class ServerShape(BaseModel):
             reachable=server.reachable,
             version=server.version or None,
             memory_limit_bytes=server.memory_limit_bytes,
+            poll_seconds=server.poll_seconds,
             has_token=server.has_token,
             last_scan=server.last_scan,
             last_seen=server.last_seen,
@@ -67,6 +72,7 @@ class NewServer(Body):
     base_url: Text
     token: Secret = ""
     memory_limit_bytes: Bytes | None = None
+    poll_seconds: Poll = connecting.POLL_SECONDS
 
 
 class ServerChange(Body):
@@ -77,6 +83,7 @@ class ServerChange(Body):
     token: Secret | None = None
     enabled: bool | None = None
     memory_limit_bytes: Bytes | None = None
+    poll_seconds: Poll | None = None
 
     def fields(self) -> dict[str, Any]:
         given = self.model_dump(exclude_unset=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.validators import UnicodeUsernameValidator
 
-from registry.models import Role, User
+from registry import admitting
+from registry.models import Registry, Role, User
+
+GATEWAY = ("registry", "requests_per_minute", "tokens_per_day", "keep_content", "keep_days")
 
 
 class PersonForm(forms.Form):
@@ -34,8 +37,35 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(max_length=100, label="What it is for")
     role = forms.ChoiceField(initial=Role.VIEWER)
+    registry = forms.ModelChoiceField(
+        Registry.objects.filter(path=""), required=False, empty_label="default", help_text="Where models are looked up."
+    )
+    requests_per_minute = forms.IntegerField(required=False, min_value=1, max_value=10**6, help_text="Empty: no limit.")
+    tokens_per_day = forms.IntegerField(
+        required=False, min_value=1, max_value=10**15, help_text="In and out, UTC days. Empty: no limit."
+    )
+    keep_content = forms.BooleanField(
+        required=False, label="Keep prompts and answers", help_text="Off: only counts and times are stored."
+    )
+    keep_days = forms.IntegerField(required=False, min_value=1, max_value=3650, initial=7, label="Days to keep them")
 
     def __init__(self, *args: Any, issuer: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         allowed = [(role.value, role.label) for role in Role if issuer.may(role)]
         self.fields["role"].choices = allowed  # type: ignore[attr-defined]
+
+    def clean_keep_days(self) -> int:
+        return int(self.cleaned_data["keep_days"] or 7)
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        return [self["name"], self["role"]]
+
+    @property
+    def gateway_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in GATEWAY]
+
+    @property
+    def gateway(self) -> admitting.Gateway:
+        """What the token may use of the gateway."""
+        return cast(admitting.Gateway, {name: self.cleaned_data[name] for name in GATEWAY})

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from registry.connecting import POLL_RANGE, POLL_SECONDS
 from registry.forms.fields import BytesField
 from registry.models import Server
 
@@ -30,8 +31,17 @@ class ServerForm(forms.Form):
         help_text="What models may take there: 24 GB. Empty if not known; tests then feel their way up.",
     )
 
+    poll_seconds = forms.IntegerField(
+        label="Look at it every … seconds",
+        required=False,
+        min_value=POLL_RANGE[0],
+        max_value=POLL_RANGE[1],
+        initial=POLL_SECONDS,
+        help_text="How soon states change here after they did there. While something loads, it is every 2 seconds.",
+    )
+
     def fields_to_save(self) -> dict[str, Any]:
-        return dict(self.cleaned_data)
+        return {name: value for name, value in self.cleaned_data.items() if name != "poll_seconds" or value}
 
 
 class EditServerForm(ServerForm):
@@ -41,7 +51,7 @@ class EditServerForm(ServerForm):
 
     def __init__(self, data: Any = None, *, server: Server) -> None:
         self.server = server
-        kept = {name: getattr(server, name) for name in ("name", "base_url", "memory_limit_bytes")}
+        kept = {name: getattr(server, name) for name in ("name", "base_url", "memory_limit_bytes", "poll_seconds")}
         super().__init__(data, initial=kept)
         if server.has_token:
             self.fields["token"].help_text = "A token is stored. Leave this empty to keep it."
@@ -58,7 +68,7 @@ class EditServerForm(ServerForm):
 
     def fields_to_save(self) -> dict[str, Any]:
         """What is to change; the token only when a new one was entered or the old one is to be forgotten."""
-        changed = dict(self.cleaned_data)
+        changed = super().fields_to_save()
         forget = changed.pop("forget_token", False)
         if not changed["token"] and not forget:
             del changed["token"]

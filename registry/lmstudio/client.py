@@ -1,4 +1,4 @@
-"""The client for LM Studio's REST API: list, load, unload, chat, ping."""
+"""The client for LM Studio's REST API: list, load, unload, download, chat, ping."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 from registry.lmstudio import sse, strict_json
 from registry.lmstudio.address import normalize_base_url
 from registry.lmstudio.chatting import Conversation
 from registry.lmstudio.errors import Unsupported
 from registry.lmstudio.exchange import MAX_BODY, Call, Exchange
-from registry.lmstudio.parsing import read_chat, read_listing, read_load
-from registry.lmstudio.wire import ApiVersion, ChatProgress, ChatResult, Listing, LoadResult
+from registry.lmstudio.parsing import read_chat, read_download, read_listing, read_load
+from registry.lmstudio.wire import ApiVersion, ChatProgress, ChatResult, Download, Listing, LoadResult
 
 MAX_LISTING = 32_000_000
 _STREAM_BYTES_PER_TOKEN = 1_000  # an event wraps each token in some 100 bytes
@@ -117,6 +118,22 @@ class LMStudio:
         answer, _ = await self._exchange.json(call)
         if not isinstance(answer, dict) or answer.get("instance_id") != instance_id:
             raise self._exchange.bad_reply(call, "it does not confirm the instance")
+
+    async def download(self, model: str, quantization: str | None = None, *, timeout: float = 60.0) -> Download:
+        """Start a download by the model's name in LM Studio's catalogue or its link; Unsupported where not offered."""
+        body = {"model": model} | ({"quantization": quantization} if quantization else {})
+        call = Call("POST", "/api/v1/models/download", f'download "{model}"', body, timeout=timeout)
+        answer, _ = await self._exchange.json(call)
+        with self._judged(call):
+            return read_download(answer)
+
+    async def download_status(self, job_id: str) -> Download:
+        """How far a download is; its failure is a status here, no error."""
+        path = f"/api/v1/models/download/status/{quote(job_id, safe='')}"
+        call = Call("GET", path, "tell how far a download is", timeout=self._listing_timeout)
+        answer, _ = await self._exchange.json(call)
+        with self._judged(call):
+            return read_download(answer)
 
     async def chat(
         self,

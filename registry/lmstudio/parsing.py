@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast, get_args
 
 from registry.lmstudio.fields import MAX_TEXT, Fields
 from registry.lmstudio.wire import (
     ApiVersion,
     ChatResult,
+    Download,
+    DownloadStatus,
     Listing,
     LoadResult,
     ModelType,
@@ -139,6 +141,23 @@ def read_load(body: Any) -> LoadResult:
         instance_id=fields.required_key("instance_id"),
         load_seconds=fields.number("load_time_seconds"),
         config=dict(config.values) if config.values else None,
+    )
+
+
+def read_download(body: Any) -> Download:
+    """The answer to the start of a download, or to the question how far it is."""
+    fields = Fields.of(body, "answer")
+    status = fields.text("status")
+    if status not in get_args(DownloadStatus):
+        raise fields.fault("status", f"must be one of {', '.join(get_args(DownloadStatus))}", status)
+    known = status in ("already_downloaded", "completed")
+    return Download(
+        status=cast(DownloadStatus, status),
+        job_id=fields.key("job_id") if known else fields.required_key("job_id"),
+        total_bytes=fields.whole("total_size_bytes"),
+        downloaded_bytes=fields.whole("downloaded_bytes"),
+        bytes_per_second=fields.number("bytes_per_second"),
+        error=fields.text("error") if isinstance(fields.values.get("error"), str) else None,
     )
 
 

@@ -103,3 +103,18 @@ class ChatResult:
     load_seconds: float | None = None
     instance_id: str | None = None
     raw: Mapping[str, Any] | None = None
+
+
+DownloadStatus = Literal["downloading", "paused", "completed", "failed", "already_downloaded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A download at the server; `job_id` is None where the model is there already. Sizes in bytes, speed per second."""
+
+    status: DownloadStatus
+    job_id: str | None = None
+    total_bytes: int | None = None
+    downloaded_bytes: int | None = None
+    bytes_per_second: float | None = None
+    error: str | None = None

@@ -74,6 +74,17 @@ class ApiToken(models.Model):
         own, maker = Role(self.role), self.created_by
         return Role(maker.role) if maker is not None and not Role(maker.role).covers(own) else own
 
+    @property
+    def gateway_note(self) -> str:
+        """What is special about its use of the gateway, in a line."""
+        notes = (
+            f"in {self.registry}" if self.registry_id else "",
+            f"{self.requests_per_minute:,} requests/min" if self.requests_per_minute else "",
+            f"{self.tokens_per_day:,} tokens/day" if self.tokens_per_day else "",
+            f"prompts kept for {self.keep_days} days" if self.keep_content else "",
+        )
+        return ", ".join(note for note in notes if note)
+
     def revoke(self) -> None:
         self.revoked = timezone.now()
         self.save(update_fields=["revoked"])

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Count, Max, Q
+from django.urls import reverse
 from django.utils import timezone
 
 from registry import sealing
+
+
+class WebhookQuerySet(models.QuerySet["Webhook"]):
+    def with_counts(self) -> WebhookQuerySet:
+        """Beside each how many messages wait, arrived and failed, and when the last one arrived."""
+        counts = {
+            status: Count("deliveries", filter=Q(deliveries__status=status))
+            for status in ("waiting", "delivered", "failed")
+        }
+        return self.annotate(**counts, last_delivered=Max("deliveries__delivered"))
 
 
 class Webhook(models.Model):
@@ -20,11 +32,16 @@ class Webhook(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
 
+    objects = WebhookQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("settings-webhook", args=[self.pk])
 
     @property
     def secret(self) -> str:

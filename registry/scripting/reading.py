@@ -7,12 +7,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from registry import contents, finding
+from registry import contents, finding, usage_reports
 from registry.documents import native
+from registry.documents.content import iso
 from registry.models import LanguageModel, Registry
 from registry.scripting.figures import Figures
-
-USAGE = ("inference_count", "total_tokens_processed", "total_inference_time", "last_used")
 
 
 def model_named(registry: Registry, name: str) -> LanguageModel:
@@ -34,7 +33,7 @@ def ids_of(models: Iterable[LanguageModel]) -> list[str]:
 
 def infos(registry: Registry, models: QuerySet[LanguageModel] | None = None) -> list[Figures]:
     """Each model of `registry` (or of the queryset `models`) as one flat dictionary, ordered by id."""
-    document = native.as_native(contents.content_of(registry, models=models), full=False)
+    document = native.as_native(contents.content_of(registry, models=models, live=True), full=False)
     return [_flat(told) for _, told in sorted(document["models"].items())]
 
 
@@ -51,16 +50,11 @@ def _flat(told: dict[str, Any]) -> Figures:
     return Figures(flat).known("id", "name", "size_mb", "test_status")
 
 
-def usage(told: Figures) -> Figures:
+def usage(model: LanguageModel) -> Figures:
     """The guide's usage statistics of one model; counts are 0 where nothing was recorded."""
-    count, tokens = told.get("inference_count") or 0, told.get("total_tokens_processed") or 0
-    return Figures(
-        inference_count=count,
-        total_tokens_processed=tokens,
-        avg_tokens_per_inference=tokens / count if count else None,
-        total_inference_time=told.get("total_inference_time") or 0.0,
-        last_used=told.get("last_used"),
-    )
+    used = usage_reports.usage_stats([model])[model.pk]
+    told = {"total_tokens_processed": used["total_tokens_processed"] or 0, "last_used": iso(used["last_used"])}
+    return Figures({**used, **told, "total_inference_time": used["total_inference_time"] or 0.0})
 
 
 def performance(told: Figures) -> Figures:

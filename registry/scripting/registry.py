@@ -10,9 +10,11 @@ from registry.models import Group, LanguageModel, Profile, Registry
 from registry.scripting import reading
 from registry.scripting.figures import Figures
 from registry.scripting.keeping import Keeping
+from registry.scripting.memory import MemorySettings
+from registry.scripting.usage import Usage
 
 
-class ModelRegistry(Keeping):
+class ModelRegistry(Keeping, MemorySettings, Usage):
     """The guide's registry: every method is one verb of LMStrix. Changes are immediate; a model is named by its id.
 
     A registry bound to a file is written back by `save()`, and by whole operations (import, restore, merge, sync).
@@ -52,7 +54,7 @@ class ModelRegistry(Keeping):
 
     def get_model_usage_stats(self, model_id: str) -> Figures:
         """inference_count, total_tokens_processed, avg_tokens_per_inference, total_inference_time (s), last_used."""
-        return reading.usage(self.get_model_info(model_id))
+        return reading.usage(self._model(model_id))
 
     def get_model_performance(self, model_id: str) -> Figures:
         """avg_tokens_per_second, peak_memory_mb (MiB), load_time_seconds, test_duration (s) and more."""

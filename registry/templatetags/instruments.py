@@ -111,8 +111,11 @@ def shares(parts: Iterable[tuple[int, str]]) -> SafeString:
 
 
 @register.simple_tag
-def memory(total: int | None, segments: Iterable[dict[str, Any]]) -> SafeString | str:
-    """Memory bar: `segments` have name, bytes, klass and text; what is free is the track. Nothing without a total."""
+def memory(total: int | None, segments: Iterable[dict[str, Any]], threshold: int | None = None) -> SafeString | str:
+    """Memory bar: `segments` have name, bytes, klass and text; what is free is the track. Nothing without a total.
+
+    `threshold`: percent of the total that a policy keeps free; a dotted line.
+    """
     if not total:
         return ""
     known = list(segments)
@@ -133,4 +136,8 @@ def memory(total: int | None, segments: Iterable[dict[str, Any]]) -> SafeString 
     if whole > total:
         x = pct(total / whole)
         parts.append(el("line", klass="limit", x1=x, x2=x, y1=0, y2=26))
+    if threshold:
+        x = pct(total * threshold / 100 / whole)
+        title = el("title", f"the policy keeps it below {threshold} %")
+        parts.append(el("line", title, klass="threshold", x1=x, x2=x, y1=0, y2=26))
     return el("svg", *parts, klass="mem", role="img", aria_label=f"{used / total:.0%} of the memory is taken")

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -82,7 +83,7 @@ def _result_page(job: Job) -> str:
         if found is not None:
             place = found if hasattr(found, "get_absolute_url") else found.server
             return str(place.get_absolute_url())
-    return ""
+    return reverse("model", args=[job.params["model"]]) if job.kind in ("load", "unload") else ""
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:

@@ -44,6 +44,7 @@ OWN_TAGS_FIRST = Prefetch(
     Tag.objects.order_by(Case(When(family=Family.CUSTOM, then=0), default=1, output_field=IntegerField()), "name"),
 )
 LOADED_AT = Instance.objects.filter(model=OuterRef("pk")).order_by("instance_id").values("context_length")[:1]
+DRIFT = Instance.objects.filter(model=OuterRef("pk")).exclude(drift="").order_by("instance_id").values("drift")[:1]
 CHOSEN = "models.columns"  # where a session keeps the chosen columns
 SPARSE = 20  # one model in so many or more: going through the list until a page is full is quicker than finding them
 UNFINISHED = re.compile(r",?\s*[a-z]+:\s*$|,\s*$", re.IGNORECASE)
@@ -115,7 +116,7 @@ def _page(
     models = everything(registry)
     rows = filtering.filtered(models, expression, many=many) if expression else models.none()
     read_as = LanguageModel.objects.select_related("server").prefetch_related(OWN_TAGS_FIRST).defer(*UNREAD)
-    read_as = read_as.annotate(loaded_at=Subquery(LOADED_AT))
+    read_as = read_as.annotate(loaded_at=Subquery(LOADED_AT), drift=Subquery(DRIFT))
     rows, read_as = (ordering.sortable(each, order.sort) for each in (rows, read_as))
     return order.page(rows, total=count, shown=read_as)
 

@@ -10,10 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from registry import scanning
+from registry import downloading, scanning
 from registry.access import needs
 from registry.models import Job, Registry, Role, Scan, Server, User
 from registry.models.language_model import CheckStatus
+from registry.views import memory_bars
 from registry.views.current import registry_of
 
 MODELS_SHOWN = 50
@@ -87,5 +88,6 @@ def _one(registry: Registry, pk: int) -> dict[str, Any]:
         "models": models[:MODELS_SHOWN],
         "models_count": models.count(),
         "scans": scans,
-        "running": [scan.job for scan in scans if scan.job and scan.job.is_open],
+        "bar": memory_bars.bar(server, registry),
+        "running": [scan.job for scan in scans if scan.job and scan.job.is_open] + downloading.under_way(server),
     }

@@ -49,7 +49,7 @@ def page(request: HttpRequest, **forms: Any) -> HttpResponse:
     if user.may(Role.ADMIN):
         context |= {
             "token": TokenForm(issuer=user),
-            "tokens": ApiToken.objects.select_related("created_by").order_by("-created"),
+            "tokens": ApiToken.objects.select_related("created_by", "registry").order_by("-created"),
             "people": User.objects.order_by("username"),
         }
     answer = render(request, "registry/settings.html", context | forms)

@@ -23,7 +23,8 @@ def issue(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST, issuer=issuer)
     if not form.is_valid():
         return page(request, token=form)
-    token, secret = admitting.issue_token(form.cleaned_data["name"], form.cleaned_data["role"], issuer)
+    named = form.cleaned_data
+    token, secret = admitting.issue_token(named["name"], named["role"], issuer, **form.gateway)
     return page(request, new_token=token, secret=secret)
 
 

@@ -22,6 +22,7 @@ NAMES = {
     "peak_memory_bytes": "peak memory",
     "size_bytes": "size",
     "memory_limit_bytes": "memory for models",
+    "poll_seconds": "seconds between looks",
     "max_memory_bytes": "at most of memory",
     "min_tested_context": "at least verified",
     "min_tokens_per_second": "at least tokens a second",

@@ -3,7 +3,7 @@
 
 const root = document.documentElement;
 const NAMES = ['bg', 'raised', 'text', 'text-2', 'text-3', 'line', 'line-strong', 'accent', 'accent-fill', 'accent-mid', 'accent-weak',
-  'ok', 'ok-fill', 'ok-mid', 'warn', 'warn-fill', 'bad', 'bad-fill', 'bad-mid', 'idle-fill'];
+  'data', 'data-weak', 'ok', 'ok-fill', 'ok-mid', 'warn', 'warn-fill', 'bad', 'bad-fill', 'bad-mid', 'idle-fill'];
 
 function palette() {
   const styles = getComputedStyle(root), p = {};
@@ -128,6 +128,56 @@ const draw = {
     };
   },
 };
+
+// one lane of the usage page: a drawing over hours, days or weeks
+const lane = (d, p, more) => ({
+  animation: false, grid: {left: 52, right: 8, top: 10, bottom: 22},
+  xAxis: {type: 'category', data: d.labels, ...axis(p), axisLabel: {...small(p, p['text-3']), hideOverlap: true}}, ...more,
+});
+const height = (p, formatter, more) => ({type: 'value', splitNumber: 2, ...axis(p), axisLabel: {...small(p, p['text-3']), formatter}, ...more});
+const brief = n => n >= 1e9 ? +(n / 1e9).toFixed(1) + ' G' : n >= 1e6 ? +(n / 1e6).toFixed(1) + ' M' : n >= 1e4 ? +(n / 1e3).toFixed(1) + ' k' : full(n);
+const along = (p, told) => ({...tip(p), trigger: 'axis', axisPointer: {type: 'none'}, formatter: rows => lines(rows[0].axisValue, ...told(rows[0].dataIndex))});
+
+Object.assign(draw, {
+  // amounts, in parts that stand on each other
+  bars(d, p) {
+    return lane(d, p, {
+      tooltip: along(p, i => d.parts.map(part => `${part.name} ${full(part.values[i])}`)),
+      yAxis: height(p, brief, {minInterval: 1}),
+      series: d.parts.map(part => ({type: 'bar', stack: 'all', name: part.name, barCategoryGap: '38%', barMaxWidth: 28, data: part.values, itemStyle: {color: p[part.colour]}})),
+    });
+  },
+
+  // answer times: the line is the median, the area above it reaches to the 95th percentile; gaps where nothing was asked
+  times(d, p) {
+    const seconds = v => v === null ? 'unknown' : v < 1 ? v.toFixed(2) + ' s' : +v.toFixed(1) + ' s';
+    const above = d.p95.map((v, i) => v === null ? null : +(v - d.p50[i]).toFixed(3));
+    const alone = d.p50.filter(v => v !== null).length < 3;
+    const line = (data, more) => ({type: 'line', stack: 'time', data, symbol: 'circle', symbolSize: 4, showSymbol: alone, ...more});
+    return lane(d, p, {
+      tooltip: along(p, i => [`p50 ${seconds(d.p50[i])}`, `p95 ${seconds(d.p95[i])}`]),
+      yAxis: height(p, v => +v.toFixed(3) + ' s', {min: 0}),
+      series: [
+        line(d.p50, {z: 3, lineStyle: {color: p['accent-fill'], width: 1.75}, itemStyle: {color: p['accent-fill']}}),
+        line(above, {lineStyle: {color: p.data, width: 1.25, opacity: 0.7}, itemStyle: {color: p.data}, areaStyle: {color: p['data-weak'], opacity: 1}}),
+      ],
+    });
+  },
+
+  // the share that was answered; a bad time is marked
+  rates(d, p) {
+    const known = d.values.filter(v => v !== null), low = Math.min(...known, 96), floor = Math.max(0, Math.floor((low - 1) / 4) * 4);
+    const bad = d.values.map((v, i) => ({name: `${d.labels[i]}: ${v} %`, coord: [i, v]})).filter((_, i) => d.values[i] !== null && d.values[i] < 95);
+    return lane(d, p, {
+      tooltip: along(p, i => [d.values[i] === null ? 'nothing asked' : `${d.values[i]} % answered`]),
+      yAxis: height(p, v => v + ' %', {min: floor, max: 100, interval: (100 - floor) / 2}),
+      series: [{
+        type: 'line', step: 'middle', data: d.values, symbol: 'circle', symbolSize: 4, showSymbol: known.length < 3, lineStyle: {color: p['ok-fill'], width: 1.75}, itemStyle: {color: p['ok-fill']},
+        markPoint: {symbol: 'rect', symbolSize: 7, itemStyle: {color: p['bad-fill']}, label: {show: bad.length === 1, position: 'right', distance: 14, formatter: '{b}', ...small(p, p.bad)}, data: bad},
+      }],
+    });
+  },
+});
 
 const charts = new Map();
 

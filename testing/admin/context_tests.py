@@ -40,7 +40,7 @@ class ContextTestAdmin(ReadOnly, Admin[ContextTest]):
 class LanguageModelWithTestsAdmin(LanguageModelAdmin):
     """The list of models, with the action that tests them: the registry itself knows nothing of testing."""
 
-    actions = ("start_tests",)
+    actions = (*LanguageModelAdmin.actions, "start_tests")
 
     @admin.action(description="Test the context window of the selected models")
     def start_tests(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:

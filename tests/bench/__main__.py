@@ -1,4 +1,4 @@
-"""`make bench`: measures with 100,000 models on a scratch database and prints each figure beside its goal."""
+"""`make bench`: measures models and requests in great number on a scratch database, each figure beside its goal."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ def main() -> int:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--records", type=int, default=200_000, help="recorded requests (10,000,000 in the long form)")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lmstrix-bench-") as folder:
         os.environ |= {"LMSTRIX_DATA_DIR": folder, "DATABASE_URL": "", "LMSTRIX_MIRROR_FILE": ""}
         os.environ["DJANGO_SETTINGS_MODULE"] = "lmstrix_site.settings"
-        return measured(asked.models, asked.repeats)
+        return measured(asked.models, asked.repeats, asked.records)
 
 
-def measured(count: int, repeats: int) -> int:
+def measured(count: int, repeats: int, records: int) -> int:
     import django
 
     django.setup()
@@ -28,7 +29,7 @@ def measured(count: int, repeats: int) -> int:
     from django.test import Client
 
     import lmstrix_site.asgi  # noqa: F401  (as in the web process)
-    from tests.bench import figures
+    from tests.bench import figures, usage_figures
     from tests.builders import make_user
 
     call_command("migrate", verbosity=0)
@@ -41,6 +42,10 @@ def measured(count: int, repeats: int) -> int:
         told(figures.api_page(client, repeats=max(repeats * 4, 20))),
         *map(told, figures.difference()),
         *map(told, figures.there_and_back()),
+        told(usage_figures.seeded(records)),
+        *map(told, usage_figures.pages(client, repeats=repeats)),
+        told(usage_figures.accuracy()),
+        told(usage_figures.slowdown(client, rounds=repeats)),
     ]
     return 0 if all(shown) else 1
 

@@ -6,7 +6,7 @@ from django.test import Client
 
 from registry import seeding
 from registry.models import Registry
-from tests.bench import figures
+from tests.bench import figures, usage_figures
 from tests.builders import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -38,3 +38,11 @@ def test_every_other_figure_can_be_measured() -> None:
     seeding.seed(Registry.objects.default(), 60)
     measured = [*figures.difference(20), *figures.there_and_back()]
     assert [figure.unit for figure in measured] == ["s"] * 3
+
+
+def test_the_usage_page_takes_few_queries_and_tells_percentiles_within_two_percent(visitor: Client) -> None:
+    seeding.seed(Registry.objects.default(), 20)
+    usage_figures.seeded(5_000)
+    most = max(figures.queries_of(visitor, address) for address in usage_figures.addresses()[::3])
+    assert most <= usage_figures.MOST_QUERIES
+    assert usage_figures.accuracy().met

@@ -26,7 +26,7 @@ NAMES = [f"{method} {path}" for method, path, _ in OPERATIONS]
 # the whole table, so that a changed role is a changed test
 READERS = [
     "registries", "servers", "models", "context-tests", "jobs", "scans", "events", "tags", "groups", "profiles",
-    "snapshots",
+    "snapshots", "memory", "usage",
 ]  # fmt: skip
 LABELS = ("tags", "groups", "profiles")  # operators put the models in order
 VIEWERS = {"POST /api/registries/compare"}
@@ -35,7 +35,12 @@ OPERATORS = {
     "PATCH /api/models/987654",
     "POST /api/models/987654/tags",
     "DELETE /api/models/987654/tags",
+    "POST /api/models/987654/load",
+    "POST /api/models/987654/unload",
+    "POST /api/models/unload-all",
+    "POST /api/inferences",
     "POST /api/servers/987654/scan",
+    "POST /api/servers/987654/downloads",
     "POST /api/context-tests",
     "POST /api/jobs/987654/cancel",
     "POST /api/jobs/987654/retry",

@@ -166,3 +166,10 @@ def test_a_deleted_server_comes_back_with_its_models_from_the_snapshot_taken_bef
     connecting.delete_server(Server.objects.get(name="shelf"))
     snapshots.restore(model.registry.snapshots.get())
     assert LanguageModel.objects.get(key=model.key, server__name="shelf").tested_context == 4096
+
+
+def test_how_often_a_server_is_looked_at_has_its_bounds() -> None:
+    server = connecting.add_server(name="shelf", base_url="http://shelf:1234", poll_seconds=5)
+    assert Server.objects.get().poll_seconds == 5
+    with pytest.raises(ValueError, match="looked at every 2 to 3,600 seconds"):
+        connecting.edit_server(server, poll_seconds=1)

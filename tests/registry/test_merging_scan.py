@@ -88,7 +88,7 @@ def test_a_stale_test_stays_stale_when_nothing_changes(server: Server) -> None:
     ("before", "copies", "after"),
     [
         (State.UNLOADED, 1, State.LOADED), (State.ERROR, 1, State.LOADED), (State.LOADED, 0, State.UNLOADED),
-        (State.ACTIVE, 0, State.UNLOADED), (State.LOADING, 0, State.LOADING), (State.ERROR, 0, State.ERROR),
+        (State.ACTIVE, 0, State.UNLOADED), (State.LOADING, 0, State.UNLOADED), (State.ERROR, 0, State.ERROR),
     ],
 )  # fmt: skip
 def test_the_state_follows_the_loaded_copies(server: Server, before: State, copies: int, after: State) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from testing.measuring import MemoryWatch, serving_process
+from registry.host_memory import serving_process
+from testing.measuring import MemoryWatch
 
 LISTENER = (
     "import socket, sys; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen();"

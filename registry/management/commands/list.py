@@ -92,7 +92,7 @@ def _flat(models: LanguageModelQuerySet, columns: Sequence[str], fmt: str) -> st
 
 def _native(registry: Registry, models: LanguageModelQuerySet, fmt: str) -> str:
     """The native structure, its models in the order that was asked for."""
-    content = contents.content_of(registry, models=models)
+    content = contents.content_of(registry, models=models, live=True)
     places = models.select_related("server").only("key", "variant", "server__base_url")
     order = [ModelId(m.server.base_url if m.server else "", m.key, m.variant) for m in places]
     told = native.as_native(content, full=False)

@@ -12,7 +12,8 @@ from registry.management.base import FAILED, OwnCommand, registry_named
 from registry.management.subcommands import action, actions, refusals
 from registry.models import Profile, Registry
 from registry.resolving import Resolution
-from registry.weighing import asked_for, size
+from registry.sizes import plain
+from registry.weighing import asked_for
 
 REASONS_SHOWN = 20
 FIELDS = (
@@ -150,7 +151,7 @@ def _as_dict(profile: Profile) -> dict[str, Any]:
 
 def _shown(name: str, value: Any) -> str:
     if name == "max_memory_bytes" and value:
-        return size(value)
+        return plain(value)
     if isinstance(value, list):
         return ", ".join(value) or "–"
     return f"{value:,}" if isinstance(value, int) else str(value if value not in (None, "") else "–")

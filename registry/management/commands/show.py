@@ -34,7 +34,7 @@ class Command(OwnCommand):
 def everything_about(model: LanguageModel) -> dict[str, Any]:
     """The native structure of one model, and beside it what is true only now or only here."""
     alone = LanguageModel.objects.filter(pk=model.pk)
-    content = contents.content_of(model.registry, models=alone)
+    content = contents.content_of(model.registry, models=alone, live=True)
     ((identity, fields),) = content.models.items()
     told = native_model(model.public_id, identity, fields, content.servers.get(identity.server, {}))
     groups = model.groups.order_by("name").values_list("name", flat=True)

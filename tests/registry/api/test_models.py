@@ -181,7 +181,7 @@ def test_queries_do_not_grow_with_models(viewer: ApiClient, django_assert_num_qu
     server = make_server()
     for _ in range(30):
         make_model(server=server)
-    with django_assert_num_queries(8):  # token, registry, rows, count, servers, tags, groups, instances
+    with django_assert_num_queries(9):  # token, registry, rows, count, servers, tags, groups, instances, usage
         assert len(viewer.read("/api/models")["items"]) == 30
 
 

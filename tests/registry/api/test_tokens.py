@@ -30,6 +30,17 @@ def test_a_revoked_token_is_dead_at_once_and_kept_in_the_list() -> None:
     assert admin.read(f"/api/tokens/{token.pk}")["revoked"] is not None
 
 
+def test_what_a_token_may_use_of_the_gateway_is_set_and_changed() -> None:
+    admin = ApiClient()
+    Registry.objects.create(name="lab")
+    made = admin.send("POST", "/api/tokens", {"name": "ci", "registry": "lab", "requests_per_minute": 60}).json()
+    assert (made["registry"], made["requests_per_minute"], made["tokens_per_day"]) == ("lab", 60, None)
+    changed = admin.send("PATCH", f"/api/tokens/{made['id']}", {"registry": None, "tokens_per_day": 10**6}).json()
+    assert (changed["registry"], changed["requests_per_minute"], changed["tokens_per_day"]) == (None, 60, 10**6)
+    assert admin.send("PATCH", f"/api/tokens/{made['id']}", {"registry": "nowhere"}).status_code == 404
+    assert admin.send("PATCH", f"/api/tokens/{made['id']}", {"role": "admin"}).status_code == 422
+
+
 def test_revoking_twice_keeps_the_first_time() -> None:
     admin = ApiClient()
     token, _ = ApiToken.issue("ci", Role.VIEWER)

@@ -62,7 +62,7 @@ def test_a_viewer_changes_nothing(client: Client) -> None:
 
 
 ADMINS = ("server-", "settings-", "snapshot-", "import", "compare-", "sync", "registry-", "upkeep-")
-NOT_ADMINS = ("-live", "-scan", "-password", "-use", "-download", "snapshot-take")
+NOT_ADMINS = ("-live", "-scan", "-unload", "-password", "-use", "-download", "snapshot-take")
 
 
 def test_an_operator_changes_no_servers_tokens_people_snapshots_and_registries(client: Client) -> None:
@@ -84,7 +84,7 @@ def test_a_viewer_can_read_every_page(client: Client) -> None:
 LISTS = ["models", "servers", "jobs", "context-tests", "settings", "snapshots", "upkeep", "history", "registries"]
 
 
-@pytest.mark.parametrize("name", [*LISTS, "server", "server-edit", "server-delete", "job"])
+@pytest.mark.parametrize("name", [*LISTS, "playground", "server", "server-edit", "server-delete", "job"])
 def test_names_from_a_server_are_text_never_markup(client: Client, name: str) -> None:
     client.force_login(make_user())
     evil = '"><script>alert(1)</script>{{7*7}}<img src=x onerror=alert(1)>'
@@ -92,7 +92,7 @@ def test_names_from_a_server_are_text_never_markup(client: Client, name: str) ->
     model = make_model(key=evil, server=server, quantization=evil[:20], stale=True, stale_reason=evil)
     test = make_test(model=model, job=make_job(title=evil, message=evil, error=evil, status="failed"))
     Scan.objects.create(server=server, registry=model.registry, added=[evil], rejected=[evil], missing=[evil])
-    keys = [] if name in LISTS else [test.job_id] if name == "job" else [server.pk]
+    keys = [] if name in (*LISTS, "playground") else [test.job_id] if name == "job" else [server.pk]
     body = client.get(reverse(name, args=keys)).content.decode()
     assert "<script>alert" not in body
     assert "<img src=x" not in body

@@ -48,6 +48,18 @@ def test_a_token_is_shown_once_on_the_answer(page: Client) -> None:
     assert secret not in page.get("/settings/").content.decode()
 
 
+def test_a_token_has_limits_for_the_gateway(page: Client) -> None:
+    limits = {"requests_per_minute": "60", "tokens_per_day": "5000", "keep_content": "on", "keep_days": "3"}
+    page.post("/settings/tokens/", {"name": "ci", "role": "operator", **limits})
+    token = ApiToken.objects.get()
+    assert (token.requests_per_minute, token.tokens_per_day, token.keep_content, token.keep_days) == (60, 5000, True, 3)
+    assert "60 requests/min, 5,000 tokens/day, prompts kept for 3 days" in page.get("/settings/").content.decode()
+    assert (
+        "requests_per_minute"
+        in page.post("/settings/tokens/", {"name": "x", "requests_per_minute": "0"}).context["token"].errors
+    )
+
+
 def test_a_token_without_a_name_is_refused(page: Client) -> None:
     page.post("/settings/tokens/", {"name": "", "role": "viewer"})
     assert not ApiToken.objects.exists()
