@@ -50,6 +50,11 @@ class Sent:
         return bool(self.answer and self.answer.complete)
 
     @property
+    def turned_away(self) -> bool:
+        """Not let in: the process had begun while the database was locked, and knew no token."""
+        return self.complete and self.answer is not None and self.answer.status == 503 and not self.uuid
+
+    @property
     def left(self) -> bool:
         """The client went away in the midst of it."""
         return self.leave_after is not None and self.words > 0 and not self.complete

@@ -20,7 +20,7 @@ from registry.views.usage_page import BY, RANGES
 from tests.bench.figures import Figure, percentile, queries_of, timed
 from tests.inferences import inference
 
-MOST_QUERIES = 20
+MOST_QUERIES = 22
 DASHBOARDS = ("/usage/", "/usage/?range=24h", "/")
 BATCH = 100  # requests recorded at once, as many as a busy gateway has in a second
 PAUSE = 0.5  # seconds between two reloads

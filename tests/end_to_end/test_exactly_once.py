@@ -28,6 +28,7 @@ SOAK = bool(os.environ.get("LMSTRIX_SOAK"))
 REQUESTS, KILLS, LOCK_SECONDS, DOWN_SECONDS = (20_000, 60, 30.0, 30.0) if SOAK else (2000, 3, 3.0, 3.0)
 CHECKPOINT_SECONDS = 1.0
 CAUGHT_UP_SECONDS = 30
+RENEWED_SECONDS = 10  # a process that could not read the tables tries again
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Outcome:
     rows: list[dict[str, Any]]
     forwarded: int
     kills: list[float]
+    lock: list[float]  # from and to, monotonic seconds
 
     def __post_init__(self) -> None:
         self.by_uuid = {row["uuid"]: row for row in self.rows}
@@ -72,7 +74,9 @@ def gateway(
 @pytest.fixture(scope="module")
 def outcome(gateway: GatewayStack, upstream: ScriptedOpenAI) -> Outcome:
     """The campaign, and the records once they have settled."""
-    dice, kills = Random(f"faults {os.getpid()}"), []
+    dice = Random(f"faults {os.getpid()}")
+    kills: list[float] = []
+    locks: list[float] = []
 
     def kill_web() -> None:
         time.sleep(dice.uniform(0, 0.2))
@@ -88,7 +92,9 @@ def outcome(gateway: GatewayStack, upstream: ScriptedOpenAI) -> Outcome:
 
     def lock() -> None:
         with locked(gateway.database):
+            locks.append(time.monotonic())
             time.sleep(LOCK_SECONDS)
+        locks.append(time.monotonic())
 
     moments = [int(REQUESTS * (n + dice.uniform(0.2, 0.8)) / KILLS) for n in range(KILLS)]
     faults: list[tuple[int, Callable[[], None]]] = [(moment, kill_web) for moment in moments]
@@ -102,18 +108,24 @@ def outcome(gateway: GatewayStack, upstream: ScriptedOpenAI) -> Outcome:
     while not known <= {row["uuid"] for row in rows} and time.monotonic() < until:
         time.sleep(0.2)
         rows = gateway.rows()
-    return Outcome(campaign.sent, rows, upstream.answered, kills)
+    return Outcome(campaign.sent, rows, upstream.answered, kills, locks)
 
 
 def test_nearly_all_requests_came_through_and_every_kind_of_ending_was_there(outcome: Outcome) -> None:
     seen = Counter("complete" if one.complete else "left" if one.left else "cut" for one in outcome.sent)
-    assert seen["complete"] > REQUESTS * 0.8, seen
+    assert seen["complete"] > REQUESTS * 0.7, seen
     assert min(seen["left"], seen["cut"]) > 0, seen
-    assert all(one.answer and one.answer.status == 200 for one in outcome.sent if one.complete)
+    assert all(one.answer and one.answer.status == 200 for one in outcome.sent if one.complete and not one.turned_away)
+
+
+def test_only_a_process_that_began_under_the_lock_turns_requests_away(outcome: Outcome) -> None:
+    begin, end = outcome.lock
+    moments = [one.ended for one in outcome.sent if one.turned_away]
+    assert all(begin < moment < end + RENEWED_SECONDS for moment in moments)
 
 
 def test_every_request_whose_last_byte_arrived_has_its_record(outcome: Outcome) -> None:
-    complete = [one for one in outcome.sent if one.complete]
+    complete = [one for one in outcome.sent if one.complete and not one.turned_away]
     assert [one.number for one in complete if one.uuid not in outcome.by_uuid] == []
     told = {one.number: (outcome.by_uuid[one.uuid]["outcome"], *one.tokens) for one in complete}
     rows = {one.number: outcome.by_uuid[one.uuid] for one in complete}
