@@ -48,6 +48,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PLACE):
+            self.process.look()
             await self._inner(scope, receive, send)
             return
         arrived = perf_counter()

@@ -21,7 +21,10 @@ MEASURABLE = 200  # tokens of a prompt whose characters say something
 
 
 class Process:
-    """Made with the app, started by the first request: a process that carries none has no threads and no spool."""
+    """Made with the app, started by the first request, or by the first page when an ended process left records behind.
+
+    A process that carries no request has no threads and no spool.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         """`folder`: where the spool is, by default in the data directory."""
@@ -33,7 +36,7 @@ class Process:
         self.refusing_usage: set[int] = set()  # servers that do not tell the usage of a stream
         self.measured: dict[int, tuple[int, int]] = {}  # characters and tokens of prompts, by model
         self._lock = threading.Lock()
-        self._started = False
+        self._started = self._looked = False
 
     def start(self) -> None:
         """Starts what runs in the background, once."""
@@ -41,10 +44,22 @@ class Process:
             with self._lock:
                 self._start()
 
+    def look(self) -> None:
+        """At the first page: starts when a process that is gone left records behind."""
+        if not self._looked:
+            self._looked = True
+            folder = self._spool_folder
+            if folder.is_dir() and any(folder.iterdir()):
+                self.start()
+
+    @property
+    def _spool_folder(self) -> Path:
+        return self._folder or settings.DATA_DIR / SPOOL
+
     def _start(self) -> None:
         if self._started:  # by another thread, meanwhile
             return
-        self.spool = Spool(self._folder or settings.DATA_DIR / SPOOL)
+        self.spool = Spool(self._spool_folder)
         self.writer = Writer(self.spool).start()
         self.refresher.start()
         self.reporter.start()

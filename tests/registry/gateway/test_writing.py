@@ -20,6 +20,7 @@ from registry import recording, rolling_up
 from registry.gateway.spool import Spool
 from registry.gateway.writing import Writer
 from registry.models import ApiToken, InferenceRecord, KeptExchange, Role, Rollup
+from tests.gateways import running_gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -191,3 +192,18 @@ def test_what_was_said_is_kept_for_a_token_that_asks_for_it(tmp_path: Path) -> N
         wait_for(lambda: InferenceRecord.objects.count() == 2)
     kept = KeptExchange.objects.get()
     assert (kept.request, kept.answer, kept.token, kept.expires.year) == ("[]", "yes", token, 2030)
+
+
+def test_the_first_page_records_what_a_dead_process_left(tmp_path: Path) -> None:
+    dead = Spool(tmp_path)
+    uuids = note(dead, 3)
+    os.close(dead._held)
+    with running_gateway(tmp_path) as gateway:
+        assert gateway.client.get(f"{gateway.url}/models/").status_code == 418
+        wait_for(lambda: recorded() == set(uuids))
+
+
+def test_a_page_alone_starts_nothing(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        gateway.client.get(f"{gateway.url}/models/")
+        assert list(tmp_path.iterdir()) == []
