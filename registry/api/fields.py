@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_INT64 = 2**63 - 1
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no NUL
+
+
+def _written(told: object) -> object:
+    """A date as it is written, YYYY-MM-DD; a bare number would be taken for seconds since 1970."""
+    if isinstance(told, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", told):
+        raise ValueError("write it as YYYY-MM-DD")
+    return told
+
 
 Id = Annotated[int, Field(ge=1, le=MAX_INT64)]
 Bytes = Annotated[int, Field(ge=1, le=2**60)]
@@ -17,6 +27,7 @@ Word = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Text = Annotated[str, Field(max_length=600, pattern=NO_NUL)]
 Secret = Annotated[str, Field(max_length=1000, pattern=NO_NUL)]
 Cursor = Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
+WrittenDate = Annotated[date, BeforeValidator(_written)]
 RoleName = Literal["viewer", "operator", "admin"]
 
 

@@ -51,7 +51,7 @@ Several = Annotated[list[Inference], Field(max_length=recording.MOST_AT_ONCE), T
 Told = Annotated[Annotated[Inference, Tag("one")] | Several, Discriminator(_shape)]  # a fault is told of one shape
 
 
-@operation(router.post, "", role=Role.OPERATOR, answers=Recorded)
+@operation(router.post, "", role=Role.OPERATOR, answers=Recorded, also=(404,))
 def record_inferences(request: Request, told: Annotated[Told, FromBody(...)], registry: Text = DEFAULT) -> Recorded:
     """Records one request, or a list of up to 10,000: all of them, or none when one is wrong."""
     each = [one.model_dump(exclude_none=True) for one in (told if isinstance(told, list) else [told])]

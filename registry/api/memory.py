@@ -20,7 +20,7 @@ router = Router(tags=["memory"])
 of_servers = Router(tags=["memory"])
 
 
-class CopyShape(BaseModel):
+class CopyInMemory(BaseModel):
     """A loaded copy; `source` says how its bytes are known: measured, estimated or unknown."""
 
     id: str
@@ -35,7 +35,7 @@ class CopyShape(BaseModel):
     last_used: datetime | None
 
     @classmethod
-    def of(cls, taken: Taken, uses: copies.Uses) -> CopyShape:
+    def of(cls, taken: Taken, uses: copies.Uses) -> CopyInMemory:
         copy = taken.copy
         return cls(
             id=copy.instance_id, model=copy.instance.model.key, context_length=copy.instance.context_length,
@@ -72,7 +72,7 @@ class ServerMemory(BaseModel):
     available_bytes: int | None
     source: Source
     policy_enabled: bool
-    instances: list[CopyShape]
+    instances: list[CopyInMemory]
     would_unload: list[EvictionShape]
 
     @classmethod
@@ -81,7 +81,7 @@ class ServerMemory(BaseModel):
         return cls(
             server=memory.server.pk, name=memory.server.name, total_bytes=memory.total_bytes,
             used_bytes=memory.used_bytes, available_bytes=memory.available_bytes, source=memory.source,
-            policy_enabled=policy.enabled, instances=[CopyShape.of(taken, uses) for taken in memory.instances],
+            policy_enabled=policy.enabled, instances=[CopyInMemory.of(taken, uses) for taken in memory.instances],
             would_unload=[EvictionShape.of(one) for one in evicting.would(memory.server, policy, memory)],
         )  # fmt: skip
 

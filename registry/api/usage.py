@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from registry import finding, report_files, usage_reports
 from registry.api.access import Request, operation
 from registry.api.exchange import as_file
-from registry.api.fields import NO_NUL, Id, Text
+from registry.api.fields import NO_NUL, Id, Text, WrittenDate
 from registry.api.lists import found
 from registry.api.model_shapes import UsageStats
 from registry.api.registries import registry_named
@@ -98,7 +98,7 @@ class ReportLine(BaseModel):
     tokens_per_second: float | None
 
 
-class ReportShape(BaseModel):
+class UsageReport(BaseModel):
     """What the models of a registry answered in a period; both ends are included, days are UTC."""
 
     registry: str
@@ -131,8 +131,8 @@ class TrendsWanted(BaseModel):
 class ReportWanted(BaseModel):
     """Which days and models, and how the report is written."""
 
-    start: Annotated[date | None, Field(description="default: 29 days before `end`")] = None
-    end: Annotated[date | None, Field(description="default: today (UTC)")] = None
+    start: Annotated[WrittenDate | None, Field(description="default: 29 days before `end`")] = None
+    end: Annotated[WrittenDate | None, Field(description="default: today (UTC)")] = None
     models: Annotated[
         str, Field(max_length=20_000, pattern=NO_NUL, description="ids with commas between them; default all")
     ] = ""
@@ -167,7 +167,13 @@ def trends(request: Request, wanted: Query[TrendsWanted]) -> dict[str, Any]:
     return usage_reports.trends(model, wanted.days, registry=registry).as_dict()
 
 
-@operation(router.get, "/report", role=Role.VIEWER, answers=ReportShape, also=(404,))
+FILES = {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "text/html")}
+
+
+@operation(
+    router.get, "/report", role=Role.VIEWER, answers=UsageReport, also=(404,),
+    extra={"responses": {200: {"content": FILES}}},
+)  # fmt: skip
 def report(request: Request, wanted: Query[ReportWanted]) -> Any:
     """A report for a period and models, as JSON or as a file: CSV (a row for each model), or HTML to print."""
     names = [name.strip() for name in wanted.models.split(",") if name.strip()] or None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -138,6 +139,7 @@ def test_loaded_since_is_the_last_load(model: LanguageModel, state: State, hours
     assert states.loaded_since(model) == (NOW - timedelta(hours=hours) if hours else None)
 
 
+@time_machine.travel(NOW, tick=False)
 def test_a_loaded_model_is_idle_since_its_last_request(model: LanguageModel) -> None:
     assert states.idle_seconds(model) is None
     changed_at(model, 5, State.LOADING, State.LOADED)
