@@ -89,7 +89,7 @@ def list_tokens(request: Request, wanted: Query[Listing]) -> Items[TokenShape]:
     return listed(TokenShape, ApiToken.objects.select_related("created_by", "registry"), wanted, reverse=True)
 
 
-@operation(router.post, "", role=Role.ADMIN, answers=IssuedToken, status=201)
+@operation(router.post, "", role=Role.ADMIN, answers=IssuedToken, status=201, also=(404,))
 def issue_token(request: Request, token: NewToken) -> Status[IssuedToken]:
     """Makes a token; `secret` is shown this once."""
     made, secret = admitting.issue_token(token.name, token.role, request.auth.user, **token.told())
