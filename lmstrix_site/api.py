@@ -159,6 +159,7 @@ api.add_router("/models", tags.of_models)
 api.add_router("/models", usage.of_models)
 api.add_router("/usage", usage.router)
 api.add_router("/inferences", inferences.router)
+api.add_router("/inferences", usage.of_inferences)
 api.add_router("/tags", tags.router)
 api.add_router("/groups", loading.of_groups)  # before the addresses that end in a name
 api.add_router("/groups", groups.router)

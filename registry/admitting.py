@@ -47,7 +47,9 @@ def let_in(person: User, allowed: bool) -> None:
 def issue_token(
     name: str, role: Role | str, made_by: User | None = None, **gateway: Unpack[Gateway]
 ) -> tuple[ApiToken, str]:
-    """A new token and its secret, which is shown once and cannot be read again."""
+    """A new token and its secret, which is shown once and cannot be read again; ValueError for a bad name."""
+    if not name.strip() or not name.isprintable():
+        raise ValueError("A token needs a name of printable characters, without line breaks or control characters.")
     token, secret = ApiToken.issue(name, role, created_by=made_by)
     for field, value in gateway.items():
         setattr(token, field, value)

@@ -32,7 +32,7 @@ def called(registry: Registry, name: str) -> Called:
         profile = profiling.profile_named(registry, name.removeprefix(PROFILE))
         found = resolving.resolve(profile)
         if found.model is None:
-            raise ValueError(f"{found.sentence}: {found.why or 'no model meets what it asks for'}.")
+            raise ValueError(f"No model meets what the profile {profile} asks for; its page says of each model why.")
         models = [model for model in (found.model, found.runner_up) if model is not None]
         return Called(_whole(models), profile.temperature, profile.max_context)
     if name.startswith(GROUP):

@@ -115,6 +115,8 @@ def _check(server: Server) -> None:
     others = Server.objects.exclude(pk=server.pk)
     if not server.name or len(server.name) > 100 or "/" in server.name or "@" in server.name:
         raise ValueError("The name needs 1 to 100 characters, without / and @ (they part a server from a model).")
+    if not server.name.isprintable():
+        raise ValueError("The name of a server has only printable characters: no line breaks or control characters.")
     if len(server.base_url) > 300:
         raise ValueError("The address is longer than 300 characters.")
     if others.filter(name=server.name).exists():

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +34,9 @@ AT_ONCE = 20  # messages of one webhook in one round
 LEASE_SECONDS = 300  # a message taken by a process that died is sent again after that
 KEPT = 300  # characters of an error
 WAITING = DeliveryStatus.WAITING
+_NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)  # the last part of a host that is read as an IP address
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,26 @@ def checked_address(text: str) -> str:
         raise ValueError("The address of a webhook holds no user name, no password and no #; messages are signed.")
     if len(str(url)) > 500:
         raise ValueError("The address of a webhook has at most 500 characters.")
+    if url.port is not None and not 1 <= url.port <= 65535:
+        raise ValueError(f"{url.port} is no port; the port in the address of a webhook is between 1 and 65535.")
     try:
         reason = why_forbidden(str(ip_address(url.host)))
     except ValueError:
-        return str(url)  # a name
+        _check_name(url.raw_host.decode("ascii"))
+        return str(url)
     if reason:
         raise ValueError(f"{url.host} is {reason}; nothing is ever sent there. Give the receiver's own address.")
     return str(url)
+
+
+def _check_name(host: str) -> None:
+    labels = host.removesuffix(".").split(".")
+    if len(host) > 253 or any(not 1 <= len(label) <= 63 for label in labels):
+        raise ValueError(
+            "The host name in the address is not valid: it has at most 253 letters, and 1 to 63 between two dots."
+        )
+    if _NUMBER.fullmatch(labels[-1]):
+        raise ValueError(f"{host} is a number, no host name; write the IP address in full, like http://192.0.2.1/.")
 
 
 def signature(secret: str, body: bytes, at: int) -> str:
@@ -156,7 +174,11 @@ def _packed(delivery: Delivery, answers: dict[int, Answer]) -> Parcel | None:
 
 async def _send_batch(batch: list[Parcel], answers: dict[int, Answer]) -> None:
     for parcel in batch:
-        answers[parcel.pk] = await _send(parcel)
+        try:
+            answers[parcel.pk] = await _send(parcel)
+        except Exception:  # whatever it is, the other webhooks get their messages
+            logger.exception("A message to %s could not be sent", parcel.url)
+            answers[parcel.pk] = Answer(error="it could not be sent; check the address")
         if not answers[parcel.pk].taken:
             return
 

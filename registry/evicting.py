@@ -40,11 +40,13 @@ class Eviction:
 
 
 def would(
-    server: Server, policy: Rules | None = None, memory: Memory | None = None, uses: copies.Uses | None = None
-) -> list[Eviction]:
+    server: Server, policy: Rules | None = None, memory: Memory | None = None, uses: copies.Uses | None = None, *,
+    ahead: timedelta = timedelta(),
+) -> list[Eviction]:  # fmt: skip
     """What the policy of `server` (or `policy`) would unload now, whether it is switched on or not.
 
-    Nothing while the server does not answer, or an experiment has it, which leaves it as it found it.
+    `ahead`: so much later, with nothing used until then. Nothing while the server does not answer, or an experiment has
+    it, which leaves it as it found it.
     """
     if server.reachable is False or _in_experiment(server):
         return []
@@ -54,11 +56,20 @@ def would(
     for taken in memory.instances:
         told[taken.copy.instance_id] = (taken.copy.instance, _seen(taken.copy, uses, taken.bytes))
     room = Room(memory.total_bytes, memory.used_bytes)
-    plan = eviction_plan.plan(policy, timezone.now(), [copy for _, copy in told.values()], room)
+    plan = eviction_plan.plan(policy, timezone.now() + ahead, [copy for _, copy in told.values()], room)
     return [
         Eviction(told[one.instance.instance_id][0], one.reason, one.instance.idle_since, one.instance.bytes)
         for one in plan
     ]
+
+
+def spared(
+    server: Server, policy: Rules | None = None, memory: Memory | None = None, uses: copies.Uses | None = None
+) -> list[Instance]:
+    """What it would unload too, were it not loaded or used within the last minute."""
+    fresh = timezone.now() - eviction_plan.FRESH
+    later = would(server, policy, memory, uses, ahead=eviction_plan.FRESH)
+    return [one.instance for one in later if one.idle_since > fresh]
 
 
 def run(server: Server) -> list[Eviction]:

@@ -89,7 +89,7 @@ def run(job_id: int) -> None:
 def carry_out(held: Claim) -> None:
     kind = kind_of(held.job)
     job = held.job
-    with acting.acting(Actor(job.door, job.asked_by, job=job)), running(held, kind):
+    with acting.acting(Actor(job.door, job.asked_by, job.params.get("who", ""), job)), running(held, kind):
         kind.run(held)
 
 

@@ -41,6 +41,7 @@ def enqueue(kind: str, wishes: Sequence[Wish], *, runner: str = Runner.WORKER, o
         raise ValueError(f"{len(wishes):,} at once are too many, each is a job of its own; choose at most {MOST}.")
     actor = acting.current()
     common: dict[str, Any] = {"door": actor.door, "asked_by": actor.user, "runner": runner, "owner": owner}
+    by = {"who": actor.name}
     message = "waiting for a worker" if runner == Runner.WORKER else "starting"
     with transaction.atomic():
         parent = None
@@ -50,10 +51,13 @@ def enqueue(kind: str, wishes: Sequence[Wish], *, runner: str = Runner.WORKER, o
                 title=f"{len(wishes)} {'servers' if 'server' in wishes[0][1] else 'models'}",
                 status=JobStatus.RUNNING,
                 started=Now(),
+                params=by,
                 **common,
             )
         made = [
-            Job.objects.create(kind=kind, title=title[:700], params=params, message=message, parent=parent, **common)
+            Job.objects.create(
+                kind=kind, title=title[:700], params=params | by, message=message, parent=parent, **common
+            )
             for title, params in wishes
         ]
         for job in made:

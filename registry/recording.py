@@ -59,10 +59,11 @@ def record_inference(registry: Registry, model_id: str, fields: Mapping[str, Any
     return InferenceRecord.objects.get(uuid=row.uuid)
 
 
-def record_many(registry: Registry, each: Sequence[Mapping[str, Any]]) -> int:
+def record_many(registry: Registry, each: Sequence[Mapping[str, Any]], *, token: ApiToken | None = None) -> int:
     """Records up to 10,000 requests, each with its `model` (id or number) beside its fields, all or (ValueError) none.
 
-    Gives how many were new. A fault is named with its place, counted from 0: `[3]: inference_time must be ...`.
+    `token`: of the program that tells of them. Gives how many were new. A fault is named with its place, counted from
+    0: `[3]: inference_time must be ...`.
     """
     if len(each) > MOST_AT_ONCE:
         raise ValueError(f"{len(each):,} inferences at once are too many; send up to {MOST_AT_ONCE:,}.")
@@ -76,6 +77,7 @@ def record_many(registry: Registry, each: Sequence[Mapping[str, Any]]) -> int:
             if name not in models:
                 models[name] = _model(registry, name)
             rows.append(_row(models[name], {key: value for key, value in fields.items() if key != "model"}))
+            rows[-1].token = token
         except ValueError as error:
             raise ValueError(f"[{place}]: {error}" if len(each) > 1 else str(error)) from error
     return record(rows)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from registry import announcing, dispatching, jobs, merging_scan, notifying, sealing
+from registry import acting, announcing, dispatching, jobs, merging_scan, notifying, sealing
 from registry.claims import Claim, JobFailed
 from registry.lmstudio import LMStudio
 from registry.lmstudio.errors import LMStudioError
@@ -42,7 +42,7 @@ def enqueue(
             return open_scan.job
         job = Job.objects.create(
             kind=KIND, title=server.name, message="waiting for a worker", parent=parent, door=door,
-            asked_by=asked_by, runner=runner, owner=owner,
+            asked_by=asked_by, runner=runner, owner=owner, params={"who": acting.current().name},
         )  # fmt: skip
         Scan.objects.create(job=job, server=server, registry=registry)
     if runner == Runner.WORKER:
@@ -68,8 +68,9 @@ def enqueue_all(
         return enqueue(servers[0], registry=registry, **common)
     with transaction.atomic():
         parent = Job.objects.create(
-            kind=FAMILY, title=f"{len(servers)} servers", status=JobStatus.RUNNING, started=Now(), **common
-        )
+            kind=FAMILY, title=f"{len(servers)} servers", status=JobStatus.RUNNING, started=Now(),
+            params={"who": acting.current().name}, **common,
+        )  # fmt: skip
         for server in servers:
             enqueue(server, parent=parent, registry=registry, **common)
     return parent

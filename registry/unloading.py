@@ -10,7 +10,7 @@ from registry import announcing, asking, auditing, draining, jobs, ledger, pairi
 from registry.claims import Claim, JobFailed
 from registry.lmstudio import errors
 from registry.lmstudio.wire import Listing, ReportedModel
-from registry.load_lock import loading_on, refuse_reserved
+from registry.load_lock import LoadBusy, Reserved, loading_on, refuse_reserved
 from registry.memory_jobs import MOST, SLOT_SECONDS, enqueue, working_on
 from registry.models import Instance, Job, LanguageModel, Server
 from registry.models.language_model import State
@@ -63,7 +63,8 @@ def unload_all(
     """Takes everything out of memory on `server`, or on every enabled one; how many copies that were.
 
     LM Studio has no call for it, so it goes copy by copy; `step` is told how many of how many are done, and the next
-    one. What cannot be unloaded stays and is told at the end (ValueError), the rest is unloaded all the same.
+    one. What cannot be unloaded stays and is told at the end (ValueError), the rest is unloaded all the same. LoadBusy
+    or Reserved when somebody else has the one server.
     """
     servers = [server] if server else list(Server.objects.enabled())
     done, faults = 0, []
@@ -80,6 +81,11 @@ def unload_all(
             try:
                 unload(copy, **how) if copy else _unload_stranger(each, instance_id)
                 done += 1
+            except (LoadBusy, Reserved) as busy:
+                if len(servers) == 1:
+                    raise  # nothing more can be unloaded there for now
+                faults.append(str(busy))
+                break
             except (errors.LMStudioError, ValueError) as error:
                 faults.append(str(error))
     if faults:

@@ -9,6 +9,7 @@ from registry.views import (
     history,
     importing,
     jobs,
+    kept_exchanges,
     loading,
     login,
     memory,
@@ -99,6 +100,7 @@ urlpatterns = [
     path("settings/", settings_page.settings_page, name="settings"),
     path("settings/password/", settings_page.password, name="settings-password"),
     path("settings/tokens/", tokens.issue, name="settings-token"),
+    path("settings/tokens/<int:pk>/", tokens.edit, name="settings-token-edit"),
     path("settings/tokens/<int:pk>/revoke/", tokens.revoke, name="settings-token-revoke"),
     path("settings/people/", people.add, name="settings-person"),
     path("settings/people/<int:pk>/role/", people.change_role, name="settings-person-role"),
@@ -150,4 +152,6 @@ urlpatterns = [
     path("usage/", usage.usage, name="usage"),
     path("usage/report/", usage.report, name="usage-report"),
     path("usage/requests/", usage.requests, name="usage-requests"),
+    path("usage/requests/<uuid:uuid>/", kept_exchanges.kept_exchange, name="usage-request"),
+    path("usage/requests/<uuid:uuid>/delete/", kept_exchanges.forget, name="usage-request-forget"),
 ]

@@ -94,29 +94,32 @@ def _chosen(registry: Registry, wanted: Collection[str], found: dict[int, Use]) 
 
 def period(start: date | str | None, end: date | str | None, *, today: date | None = None) -> tuple[date, date]:
     """First and last day; ValueError with a sentence for what is none."""
-    last = _day_of(end) or today or timezone.now().astimezone(UTC).date()
-    first = _day_of(start) or max(last, date(1, 2, 1)) - timedelta(days=DAYS - 1)
+    today = today or timezone.now().astimezone(UTC).date()
+    last = _day_of(end) or today
+    first = _day_of(start) or last - timedelta(days=DAYS - 1)
     if first > last:
         raise ValueError(f"The report would start on {first} and end before, on {last}; turn the two round.")
     if (last - first).days >= MOST_DAYS:
         raise ValueError(f"{first} to {last} is too long; a report spans {MOST_DAYS:,} days at most.")
+    if first > today:
+        raise ValueError(f"The report would start on {first}, which lies in the future; today is {today} (UTC).")
     return first, last
 
 
 def _day_of(told: date | str | None) -> date | None:
     if not told:
         return None
-    if isinstance(told, datetime):
-        return (told.astimezone(UTC) if told.tzinfo else told).date()
-    if isinstance(told, date):
-        return told
-    try:
-        found = parse_date(told) or parse_datetime(told)
-    except ValueError:
-        found = None
-    if found is None or not 2000 <= found.year < 9999:
+    found: date | None = told if isinstance(told, date) else None
+    if isinstance(told, str):
+        try:
+            found = parse_date(told) or parse_datetime(told)
+        except ValueError:
+            found = None
+    if found is None or not 2000 <= found.year < 9999:  # days beside it are computed, and beyond there are none
         raise ValueError(f"{told} is no day; write it like 2026-01-31.")
-    return _day_of(found)
+    if isinstance(found, datetime):
+        return (found.astimezone(UTC) if found.tzinfo else found).date()
+    return found
 
 
 LISTED = 5_000  # keys named in one query; beyond, all are read

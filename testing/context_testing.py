@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from registry import dispatching
+from registry import acting, dispatching
 from registry.models import Job, LanguageModel, Registry, User
 from registry.models.job import OPEN, JobStatus, Runner
 from registry.models.language_model import CheckStatus, ModelType
@@ -74,6 +74,7 @@ def enqueue(
     if not willing:
         raise ValueError(" ".join(list(objections.values())[:5]) or "There is no model to test.")
     common: dict[str, Any] = {"door": door, "asked_by": asked_by, "runner": runner, "owner": owner}
+    common["params"] = {"who": acting.current().name}
     with transaction.atomic():
         if len(willing) == 1:
             return _enqueue_one(willing[0], options, common)

@@ -21,6 +21,7 @@ from testing.noting import Notebook
 Answer = TypeVar("Answer")
 
 BACK_SECONDS = 120.0  # how long a server that stopped answering is waited for
+PUT_BACK = "put back after the test"
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,11 @@ class Experiment:
         self.notes.loaded(key, listed, {"asked": {"context_length": context_length, **options}})
         return Loaded(result.instance_id, listed.context_length or result.applied_context, seconds)
 
-    def _load(self, key: str, context_length: int | None, options: dict[str, Any]) -> LoadResult:
+    def _load(self, key: str, context_length: int | None, options: dict[str, Any], why: str = "") -> LoadResult:
         """The load itself, noted in the log; after it the caller tells `notes` what is in force."""
         try:
             with self.alone(f"loading {key}"):
-                self.notes.loading(key, context_length)
+                self.notes.loading(key, context_length, why)
                 return self.ask(lambda studio: studio.load(key, context_length, timeout=self.timeout, **options))
         except Cancelled:
             self.notes.refused(key, "it was cancelled")
@@ -119,9 +120,9 @@ class Experiment:
 
     def load_as_before(self, key: str, context_length: int | None, known: dict[str, Any], **options: Any) -> None:
         """Loads what was set aside; `known` is what the ledger knew of it. Other copies of the model stay."""
-        result = self._load(key, context_length, options)
+        result = self._load(key, context_length, options, PUT_BACK)
         if listed := next((copy for copy in self.instances(key) if copy.id == result.instance_id), None):
-            self.notes.loaded(key, listed, {"loaded_by": LoadedBy.OTHERS} | known)
+            self.notes.loaded(key, listed, {"loaded_by": LoadedBy.OTHERS} | known, PUT_BACK)
 
     def unload(self, *instance_ids: str) -> None:
         """Unloads instances; one that is gone already is fine."""

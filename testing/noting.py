@@ -19,17 +19,18 @@ class Notebook:
     def __init__(self, server: Server) -> None:
         self.server = server
 
-    def loading(self, key: str, context_length: int | None) -> None:
-        self._change(key, State.LOADING, f"to be tried with {context_length:,} tokens" if context_length else "")
+    def loading(self, key: str, context_length: int | None, why: str = "") -> None:
+        tried = f"to be tried with {context_length:,} tokens" if context_length else ""
+        self._change(key, State.LOADING, why or tried)
 
     def refused(self, key: str, error: str) -> None:
         self._change(key, State.UNLOADED, f"the load failed: {error}")
 
-    def loaded(self, key: str, copy: ReportedInstance, facts: dict[str, Any]) -> None:
+    def loaded(self, key: str, copy: ReportedInstance, facts: dict[str, Any], why: str = "") -> None:
         """`facts`: who loaded it and what was asked for, as `ledger.seen` takes them."""
         if model := self._named(key):
             instance = ledger.seen(model, copy, **({"loaded_by": LoadedBy.EXPERIMENT} | facts))
-            states.change(model, State.LOADED, cause=Cause.EXPERIMENT, context=instance.context_length)
+            states.change(model, State.LOADED, cause=Cause.EXPERIMENT, reason=why, context=instance.context_length)
 
     def unloading(self, instance_id: str) -> None:
         if model := self._model_of_last(instance_id):

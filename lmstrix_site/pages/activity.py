@@ -108,7 +108,7 @@ def _differences(scan: Scan) -> str:
 
 
 def _by(job: Job) -> str:
-    return f" by {job.asked_by}" if job.asked_by else ""
+    return f" by {job.asker}" if job.asker else ""
 
 
 def _short(text: str) -> str:

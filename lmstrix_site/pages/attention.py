@@ -1,15 +1,17 @@
-"""What needs a look: silent servers, loads not as asked, failed tests, stale results, models that vanished."""
+"""What needs a look: silent servers, loads that failed or are not as asked, webhooks, tests, models that vanished."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.urls import reverse
 
 from lmstrix_site.pages.statuses import Counted
-from registry.models import Instance, LanguageModel, Registry, Server
-from registry.models.language_model import CheckStatus
+from registry.models import Delivery, Instance, LanguageModel, Registry, Server, Webhook
+from registry.models.language_model import CheckStatus, State
+from registry.models.webhook import DeliveryStatus
 from registry.templatetags.figures import sentence, words
 
 SHOWN = 6
@@ -28,10 +30,16 @@ class Item:
     action: str
 
 
-def items(silent: list[Server], counted: Counted, registry: Registry) -> list[Item]:
-    """Servers first, then loads that went astray, then models, the worst first; one query more for models to name."""
+def items(silent: list[Server], counted: Counted, registry: Registry, *, for_admin: bool = False) -> list[Item]:
+    """Servers first, then loads that went astray, then models, the worst first; one query more for models to name.
+
+    Webhooks are for admins only, as their pages are.
+    """
     found = [_silent(server) for server in silent] if len(silent) <= EACH else [_many_silent(silent)]
+    found += _webhooks() if for_admin else []
     groups: list[tuple[int, Callable[[LanguageModel], bool], Callable[[LanguageModel], Item], Item]] = [
+        (counted.in_error, lambda m: m.state == State.ERROR and not m.missing, _in_error, _many(
+            "alert-triangle", "bad", counted.in_error, "could not be loaded", "", "/models/?filter=state%3Aerror")),
         (counted.failed, lambda m: m.test_status == CheckStatus.FAILED and not m.missing, _failed, _many(
             "circle-x", "bad", counted.failed, "could not be tested", "failed")),
         (counted.less, lambda m: m.test_verdict == "server applied less" and not m.missing, _less, _many(
@@ -53,13 +61,36 @@ def _models(registry: Registry) -> list[LanguageModel]:
     kinds = (
         Q(test_status=CheckStatus.FAILED, missing=False), Q(test_verdict="server applied less", missing=False),
         Q(stale=True, test_status=CheckStatus.TESTED, missing=False), Q(missing=True),
+        Q(state=State.ERROR, missing=False),
     )  # fmt: skip
-    ids = [
-        LanguageModel.objects.filter(kind, registry=registry).order_by("-last_tested").values("pk")[:EACH]
-        for kind in kinds
-    ]
-    wanted = Q(pk__in=ids[0]) | Q(pk__in=ids[1]) | Q(pk__in=ids[2]) | Q(pk__in=ids[3])
+    wanted = Q()
+    for kind in kinds:
+        models = LanguageModel.objects.filter(kind, registry=registry)
+        wanted |= Q(pk__in=models.order_by("-last_tested").values("pk")[:EACH])
     return list(LanguageModel.objects.filter(wanted).select_related("server").order_by("-last_tested", "key"))
+
+
+def _webhooks() -> list[Item]:
+    """Webhooks that took nothing since a message to them went wrong; many of them are one line. One query."""
+    troubled = Delivery.objects.filter(
+        webhook=OuterRef("pk"), status__in=(DeliveryStatus.WAITING, DeliveryStatus.FAILED)
+    )
+    last = troubled.exclude(error="").order_by("-pk")
+    taken = Delivery.objects.filter(webhook=OuterRef("pk"), status=DeliveryStatus.DELIVERED, pk__gt=OuterRef("trouble"))
+    hooks = Webhook.objects.filter(enabled=True).annotate(
+        trouble=Subquery(last.values("pk")[:1]), why=Subquery(last.values("error")[:1])
+    )
+    failing = hooks.exclude(trouble=None).exclude(Exists(taken)).values_list("pk", "name", "why")[: EACH + 1]
+    if len(failing) > EACH:
+        what = f"More than {words(EACH)} webhooks do not take their messages"
+        return [Item("plug-connected-x", "warn", what, "", reverse("settings-webhooks"), "See them")]
+    return [_webhook(*each) for each in failing]
+
+
+def _webhook(pk: int, name: str, why: str) -> Item:
+    what = f"The webhook {_short(name, 80)} does not take its messages"
+    url = reverse("settings-webhook", args=[pk])
+    return Item("plug-connected-x", "warn", what, f"{sentence(_short(why))}.", url, "See its messages")
 
 
 def _drifts(registry: Registry) -> list[Item]:
@@ -99,6 +130,14 @@ def _many_silent(servers: list[Server]) -> Item:
     return Item("plug-connected-x", "bad", what, why, "/servers/", "See the servers")
 
 
+def _in_error(model: LanguageModel) -> Item:
+    why = _short(model.state_error or "Its last load failed").rstrip(".")
+    return Item(
+        "alert-triangle", "bad", f"{_name(model)} could not be loaded{_on(model)}", f"{sentence(why)}.",
+        model.get_absolute_url(), "See model",
+    )  # fmt: skip
+
+
 def _failed(model: LanguageModel) -> Item:
     why = f"No size worked{_on(model)}: {model.test_verdict or 'no verdict'}."
     return Item(
@@ -127,8 +166,9 @@ def _missing(model: LanguageModel) -> Item:
     return Item("file-off", "warn", f"{_name(model)} is gone", why, model.get_absolute_url(), "See model")
 
 
-def _many(icon: str, tone: str, count: int, what: str, status: str) -> Item:
-    return Item(icon, tone, f"{sentence(words(count))} models {what}", "", f"/models/?status={status}", "See them")
+def _many(icon: str, tone: str, count: int, what: str, status: str, url: str = "") -> Item:
+    url = url or f"/models/?status={status}"
+    return Item(icon, tone, f"{sentence(words(count))} models {what}", "", url, "See them")
 
 
 def _on(model: LanguageModel) -> str:

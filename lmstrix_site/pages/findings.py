@@ -80,9 +80,12 @@ def instances_told(model: LanguageModel, instances: list[Instance]) -> str:
 
 
 def options_told(options: dict[str, Any]) -> str:
-    """Load options as people say them: `flash attention, no offload kv cache to gpu, eval batch size 512`."""
+    """Load options as people say them: `flash attention, KV cache not on the GPU, eval batch size 512`."""
     told = []
     for name, value in sorted(options.items()):
+        if name == "offload_kv_cache_to_gpu" and isinstance(value, bool):
+            told.append(f"KV cache {'' if value else 'not '}on the GPU")
+            continue
         label = name.replace("_", " ")
         told.append(label if value is True else f"no {label}" if value is False else f"{label} {value}")
     return ", ".join(told)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from lmstrix_site import context
 from lmstrix_site.pages import activity, attention, day, running, servers, statuses
-from registry.models import Registry
+from registry.models import Role, User
 from registry.views.current import registry_of
 from testing.models import ContextTest
 from testing.models.context_test import GOOD
@@ -22,12 +22,12 @@ LATEST = 8
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    return render(request, "lmstrix_site/overview.html", _now(registry_of(request)))
+    return render(request, "lmstrix_site/overview.html", _now(request))
 
 
 @require_safe
 def overview_live(request: HttpRequest) -> HttpResponse:
-    return render(request, "lmstrix_site/overview_live.html", _now(registry_of(request)))
+    return render(request, "lmstrix_site/overview_live.html", _now(request))
 
 
 @require_safe
@@ -36,10 +36,15 @@ def shell_live(request: HttpRequest) -> HttpResponse:
     return render(request, "includes/sections.html", context.around(request, context.page_behind(request)))
 
 
-def _now(registry: Registry) -> dict[str, Any]:
+def _is_admin(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.may(Role.ADMIN)
+
+
+def _now(request: HttpRequest) -> dict[str, Any]:
+    registry = registry_of(request)
     offered = servers.shown(registry)
     counted = statuses.counted(registry)
-    items = attention.items(offered.silent, counted, registry)
+    items = attention.items(offered.silent, counted, registry, for_admin=_is_admin(request))
     scan = activity.last_scan(registry)
     return {
         "day": day.day(registry, timezone.now()),

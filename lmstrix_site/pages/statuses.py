@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 
 from lmstrix_site.pages.servers import Offered
 from registry.models import LanguageModel, Registry
-from registry.models.language_model import TESTABLE, CheckStatus, ModelType
+from registry.models.language_model import TESTABLE, CheckStatus, ModelType, State
 from registry.templatetags.figures import sentence, words
 
 
@@ -27,6 +27,7 @@ class Counted:
     failed: int
     gone: int
     less: int
+    in_error: int
     to_test: int
 
     @property
@@ -74,6 +75,7 @@ def counted(registry: Registry) -> Counted:
         "failed": here & Q(test_status=CheckStatus.FAILED),
         "gone": ~here,
         "less": here & Q(test_verdict="server applied less"),
+        "in_error": here & Q(state=State.ERROR),
         "to_test": TESTABLE & Q(test_status=CheckStatus.UNTESTED),
     }
     counts = {name: Count("pk", filter=condition) for name, condition in conditions.items()}

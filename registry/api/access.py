@@ -30,6 +30,7 @@ class Caller:
     name: str
     role: Role
     user: User | None
+    token: ApiToken | None = None
 
 
 class Request(HttpRequest):
@@ -50,7 +51,7 @@ class BearerToken(HttpBearer):
         if holder is None:
             raise AuthenticationError(message="This API token is unknown or was revoked; create another in Settings.")
         user = holder.created_by if isinstance(holder.created_by, User) else None
-        return _admitted(Caller(f"token {holder.name}", holder.allowed, user), self.role)
+        return _admitted(Caller(f"token {holder.name}", holder.allowed, user, holder), self.role)
 
 
 class SessionCookie(APIKeyCookie):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_INT64 = 2**63 - 1
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no NUL
+NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 
 
 def _written(told: object) -> object:
@@ -23,6 +24,7 @@ Id = Annotated[int, Field(ge=1, le=MAX_INT64)]
 Bytes = Annotated[int, Field(ge=1, le=2**60)]
 Seconds = Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+PrintableName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_CONTROL)]
 Word = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 Text = Annotated[str, Field(max_length=600, pattern=NO_NUL)]
 Secret = Annotated[str, Field(max_length=1000, pattern=NO_NUL)]

@@ -55,5 +55,5 @@ Told = Annotated[Annotated[Inference, Tag("one")] | Several, Discriminator(_shap
 def record_inferences(request: Request, told: Annotated[Told, FromBody(...)], registry: Text = DEFAULT) -> Recorded:
     """Records one request, or a list of up to 10,000: all of them, or none when one is wrong."""
     each = [one.model_dump(exclude_none=True) for one in (told if isinstance(told, list) else [told])]
-    new = recording.record_many(registry_named(registry), each)
+    new = recording.record_many(registry_named(registry), each, token=request.auth.token)
     return Recorded(recorded=new, known=len(each) - new)

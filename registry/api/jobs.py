@@ -77,7 +77,7 @@ class JobShape(BaseModel):
             tidying=job.tidying,
             attempt=job.attempt,
             door=job.door,
-            asked_by=str(job.asked_by) if job.asked_by else None,
+            asked_by=job.asker or None,
             created=job.created,
             started=job.started,
             ended=job.ended,
@@ -142,7 +142,8 @@ def cancel_job(request: Request, id: Id) -> Status[Started]:
     """Asks for the end of a job and its children; `status` turns `cancelled` when it has stopped."""
     job = found(Job.objects.all(), "job", pk=id)
     if not job.is_open:
-        raise HttpError(409, f"Job {id} has already {job.status}; only a queued or running job can be cancelled.")
+        ended = "was cancelled" if job.status == JobStatus.CANCELLED else f"has {job.status}"
+        raise HttpError(409, f"Job {id} {ended} already; only a queued or running job can be cancelled.")
     supervising.cancel(job)
     return started(job)
 

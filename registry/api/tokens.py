@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from registry import admitting
 from registry.api.access import Request, operation
-from registry.api.fields import Body, Id, Name, RoleName, Text
+from registry.api.fields import Body, Id, PrintableName, RoleName, Text
 from registry.api.lists import Items, Listing, found, listed
 from registry.models import ApiToken, Registry, Role
 
@@ -73,7 +73,7 @@ class TokenLimits(Body):
 class NewToken(TokenLimits):
     """A token to make."""
 
-    name: Name
+    name: PrintableName
     role: RoleName = "viewer"
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from django.http import HttpResponse
-from ninja import Query, Router
+from ninja import Query, Router, Status
 from pydantic import BaseModel, Field
 
-from registry import finding, report_files, usage_reports
+from registry import exchanges, finding, report_files, usage_reports
 from registry.api.access import Request, operation
 from registry.api.exchange import as_file
 from registry.api.fields import NO_NUL, Id, Text, WrittenDate
 from registry.api.lists import found
 from registry.api.model_shapes import UsageStats
 from registry.api.registries import registry_named
-from registry.models import LanguageModel, Role
+from registry.models import KeptExchange, LanguageModel, Role
 from registry.models.registry import DEFAULT
 
 router = Router(tags=["usage"])
 of_models = Router(tags=["usage"])  # below /models
+of_inferences = Router(tags=["usage"])  # below /inferences
 
 Days = Annotated[int, Field(ge=1, le=usage_reports.MOST_DAYS, description="the last days, today (UTC) among them")]
 
@@ -120,6 +122,21 @@ class UsageReport(BaseModel):
     days: list[Day]
 
 
+class PromptAndAnswer(BaseModel):
+    """What one request asked and was answered, as both came; kept until `expires` since its token asks for it."""
+
+    uuid: UUID
+    token: str
+    request: str
+    answer: str
+    expires: datetime
+
+    @classmethod
+    def of(cls, kept: KeptExchange) -> PromptAndAnswer:
+        told = {name: getattr(kept, name) for name in ("request", "answer", "expires")}
+        return cls(uuid=kept.record_uuid, token=kept.token.name, **told)
+
+
 class TrendsWanted(BaseModel):
     """Of which models: all of a registry, or one."""
 
@@ -183,6 +200,23 @@ def report(request: Request, wanted: Query[ReportWanted]) -> Any:
     data = report_files.write(made, wanted.format).encode()
     answer: HttpResponse = as_file(data, report_files.name(made, wanted.format), report_files.TYPES[wanted.format])
     return answer
+
+
+@operation(of_inferences.get, "/{uuid}/content", role=Role.ADMIN, answers=PromptAndAnswer)
+def get_prompt_and_answer(request: Request, uuid: UUID) -> PromptAndAnswer:
+    """The prompt and the answer of one request by its `uuid`; 404 when they were not kept."""
+    return PromptAndAnswer.of(_kept(uuid))
+
+
+@operation(of_inferences.delete, "/{uuid}/content", role=Role.ADMIN, answers=None, status=204)
+def delete_prompt_and_answer(request: Request, uuid: UUID) -> Status[None]:
+    """Deletes prompt and answer before their time; the record of the request stays."""
+    exchanges.forget(_kept(uuid))
+    return Status(204, None)
+
+
+def _kept(uuid: UUID) -> KeptExchange:
+    return found(exchanges.kept(), "prompt and answer", record_uuid=uuid)
 
 
 def _model(id: int) -> LanguageModel:

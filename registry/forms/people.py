@@ -32,11 +32,9 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Role.choices)
 
 
-class TokenForm(forms.Form):
-    """A new token: never more than its issuer may."""
+class TokenLimitsForm(forms.Form):
+    """What a token may use of the gateway."""
 
-    name = forms.CharField(max_length=100, label="What it is for")
-    role = forms.ChoiceField(initial=Role.VIEWER)
     registry = forms.ModelChoiceField(
         Registry.objects.filter(path=""), required=False, empty_label="default", help_text="Where models are looked up."
     )
@@ -49,17 +47,8 @@ class TokenForm(forms.Form):
     )
     keep_days = forms.IntegerField(required=False, min_value=1, max_value=3650, initial=7, label="Days to keep them")
 
-    def __init__(self, *args: Any, issuer: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        allowed = [(role.value, role.label) for role in Role if issuer.may(role)]
-        self.fields["role"].choices = allowed  # type: ignore[attr-defined]
-
     def clean_keep_days(self) -> int:
         return int(self.cleaned_data["keep_days"] or 7)
-
-    @property
-    def main_fields(self) -> list[forms.BoundField]:
-        return [self["name"], self["role"]]
 
     @property
     def gateway_fields(self) -> list[forms.BoundField]:
@@ -69,3 +58,25 @@ class TokenForm(forms.Form):
     def gateway(self) -> admitting.Gateway:
         """What the token may use of the gateway."""
         return cast(admitting.Gateway, {name: self.cleaned_data[name] for name in GATEWAY})
+
+
+class TokenForm(TokenLimitsForm):
+    """A new token: never more than its issuer may."""
+
+    name = forms.CharField(max_length=100, label="What it is for")
+    role = forms.ChoiceField(initial=Role.VIEWER)
+
+    def __init__(self, *args: Any, issuer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        allowed = [(role.value, role.label) for role in Role if issuer.may(role)]
+        self.fields["role"].choices = allowed  # type: ignore[attr-defined]
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if not name.isprintable():
+            raise forms.ValidationError("Only printable characters: no line breaks or control characters.")
+        return name
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        return [self["name"], self["role"]]

@@ -127,11 +127,11 @@ class Gateway:
             exchange.end(Outcome.INTERRUPTED, exchange.status, answer=text, tokens=exchange.tokens(usage))
             if not watch.gone:
                 raise
-        except Exception as error:
+        except Exception:
             log.exception("A request of the gateway failed.")
-            exchange.end(Outcome.ERROR, 500, error=f"{type(error).__name__}: {error}")
+            failure = Refusal(500, "LMStrix failed here; its log says why.", kind=UNAVAILABLE)
+            exchange.end(Outcome.ERROR, 500, error=failure.message)
             if not exchange.answered:
-                failure = Refusal(500, "LMStrix failed here; its log says why.", kind=UNAVAILABLE)
                 await failure.send(send, exchange.headers())
         finally:
             watch.close()

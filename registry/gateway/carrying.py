@@ -9,10 +9,12 @@ import orjson
 
 from registry.gateway import relaying, upstream
 from registry.gateway.asking import Asked
-from registry.gateway.choosing import Choice
+from registry.gateway.choosing import RETRY_SECONDS, Choice
+from registry.gateway.doubting import Doubts
 from registry.gateway.exchange import Exchange
 from registry.gateway.on_demand import OnDemand
 from registry.gateway.refusals import UNAVAILABLE, Refusal, Send
+from registry.gateway.relaying import Cut
 from registry.gateway.routes import Meaning
 from registry.gateway.upstream import Answer, Broken, Unreached, Upstream
 from registry.gateway.usage_chunk import ask_for_usage
@@ -20,7 +22,7 @@ from registry.gateway.usage_chunk import ask_for_usage
 if TYPE_CHECKING:
     from registry.gateway.process import Process
 
-ATTEMPTS = 6  # to find somebody who answers, loads included
+ATTEMPTS = 8  # to find somebody who answers, looks and loads included
 LIMITS = ("max_tokens", "max_completion_tokens")
 
 log = logging.getLogger(__name__)
@@ -32,27 +34,39 @@ class Carrier:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._upstream, self._loads = Upstream(), OnDemand()
+        self._doubts = Doubts(process.refresher)
 
     async def carry(self, exchange: Exchange, send: Send) -> None:
         """Answers the request; raises Refusal where nobody can."""
         avoided: set[int] = set()  # models whose server did not answer, or did not load them
+        looked: set[int] = set()  # servers that were looked at for this request
         failure: Refusal | None = None
         for _ in range(ATTEMPTS):
             try:
                 meaning, choice = await self._choose(exchange, avoided)
             except Refusal as refusal:
                 raise failure or refusal from failure
-            exchange.choice = choice
+            exchange.choice, server = choice, choice.model.server
             try:
                 if choice.instance is None:
                     await self._load(exchange, choice)
+                elif self._doubts.about(server) and server.pk not in looked:
+                    looked.add(server.pk)
+                    await self._look(exchange, choice)
                 else:
                     await self._forward(exchange, meaning, choice, send)
                     return
             except Unreached as error:
-                log.warning("%s does not answer the gateway: %s", choice.model.server.name, error)
-                failure = _unanswered(choice, str(error))
-                avoided |= {model.pk for model in meaning.models if model.server.pk == choice.model.server.pk}
+                log.warning("%s does not answer the gateway: %s", server.name, error)
+                self._doubts.note(server)
+                failure = _unanswered(choice, f"does not answer ({error})")
+                avoided |= {model.pk for model in meaning.models if model.server.pk == server.pk}
+            except Broken as error:
+                self._doubts.note(server)
+                raise _unanswered(choice, str(error)) from error
+            except Cut:
+                self._doubts.note(server)
+                raise
             except Refusal as refusal:
                 if choice.instance is not None:
                     raise
@@ -60,7 +74,7 @@ class Carrier:
                 avoided.add(choice.model.pk)
             finally:
                 self._process.traffic.leave(choice)
-        raise failure or _unanswered(exchange.choice, "its copies come and go")
+        raise failure or _unanswered(exchange.choice, "did not keep a copy of the model in memory")
 
     async def _choose(self, exchange: Exchange, avoided: set[int]) -> tuple[Meaning, Choice]:
         registry, asked, traffic = exchange.token.registry, exchange.asked, self._process.traffic
@@ -73,6 +87,9 @@ class Carrier:
         exchange.resume()
         if found := traffic.take(registry, asked, avoided):
             return found
+        known = traffic.table.names.get((registry, asked.model))
+        if known is not None:
+            raise Refusal(503, known.nothing, kind=UNAVAILABLE, code="no_model", param="model")
         if not renewed:
             text = f"The database does not answer, and {asked.model} is not known here; try again."
             raise Refusal(503, text, kind=UNAVAILABLE, code="database_unavailable", retry_after=5)
@@ -85,6 +102,11 @@ class Carrier:
         await self._process.refresher.renewed()
         exchange.resume()
 
+    async def _look(self, exchange: Exchange, choice: Choice) -> None:
+        exchange.pause()
+        await self._doubts.look(choice.model.server)
+        exchange.resume()
+
     async def _forward(self, exchange: Exchange, meaning: Meaning, choice: Choice, send: Send) -> None:
         server, path = choice.model.server, exchange.asked.path
         body = _body(exchange.asked, meaning, choice)
@@ -93,30 +115,22 @@ class Carrier:
         remove = not refuses and ask_for_usage(body)
         exchange.begin()
         exchange.pause()
-        answer = await self._ask(choice, path, body)
+        answer = await self._upstream.ask(server, path, orjson.dumps(body))
         try:
             data = None
             if remove and not relaying.is_stream(answer):
                 data = await upstream.whole(answer)
                 if b"stream_options" in data or b"include_usage" in data:
                     self._process.refusing_usage.add(server.pk)
-                    answer, data, remove = await self._ask(choice, path, plain), None, False
+                    answer, data, remove = await self._upstream.ask(server, path, orjson.dumps(plain)), None, False
             exchange.resume()
             _check(answer, choice)
             if data is None and relaying.is_stream(answer):
                 await relaying.stream(answer, exchange, send, remove=remove)
             else:
                 await relaying.whole(answer, exchange, send, data)
-        except Broken as error:
-            raise _unanswered(choice, str(error)) from error
         finally:
             answer.close()
-
-    async def _ask(self, choice: Choice, path: str, body: dict[str, Any]) -> Answer:
-        try:
-            return await self._upstream.ask(choice.model.server, path, orjson.dumps(body))
-        except Broken as error:
-            raise _unanswered(choice, str(error)) from error
 
 
 def _body(asked: Asked, meaning: Meaning, choice: Choice) -> dict[str, Any]:
@@ -144,7 +158,7 @@ def _check(answer: Answer, choice: Choice) -> None:
     """Refuses what must not reach the client: where a server sends us, and what it thinks of our token."""
     name = choice.model.server.name
     if 300 <= answer.status < 400:
-        raise _unanswered(choice, "it sends requests elsewhere; enter the address it sends them to")
+        raise _unanswered(choice, "sends requests elsewhere; enter the address it sends them to")
     if answer.status in (401, 403):
         raise Refusal(
             502, f"{name} refused the token that LMStrix has for it; enter it again under Servers.",
@@ -153,5 +167,7 @@ def _check(answer: Answer, choice: Choice) -> None:
 
 
 def _unanswered(choice: Choice | None, reason: str) -> Refusal:
-    name = choice.model.server.name if choice else "No server"
-    return Refusal(502, f"{name} did not answer: {reason}.", kind=UNAVAILABLE, code="server_unreachable")
+    name = f"Server {choice.model.server.name}" if choice else "The server"
+    return Refusal(
+        502, f"{name} {reason}.", kind=UNAVAILABLE, code="server_unreachable", retry_after=RETRY_SECONDS,
+    )  # fmt: skip

@@ -11,6 +11,8 @@ from registry.gateway.refusals import INVALID, UNAVAILABLE, Refusal
 from registry.gateway.routes import InstanceRoute, Meaning, ModelRoute
 
 RETRY_SECONDS = 5
+SLACK = 1.1  # English prose has up to 4.4 characters per token, where 4 are taken
+MEASURED_SLACK = 1.02  # what was measured may have moved by so much before it is written again
 
 
 class Choice(NamedTuple):
@@ -24,7 +26,7 @@ def choose(meaning: Meaning, asked: Asked, busy: Mapping[str, int], avoided: Col
     """Who answers `asked`: of several servers with the same model the one with the fewest requests in flight.
 
     `busy`: requests in flight by instance. `avoided`: models (pk) that were tried. Refusal says why nobody
-    can: the prompt fits no verified window, an experiment has the servers, or none answers.
+    can: the prompt fits no window, an experiment has the servers, or none answers.
     """
     tiers = _tiers(_able(meaning, asked, avoided))
     if not meaning.strict:
@@ -33,8 +35,8 @@ def choose(meaning: Meaning, asked: Asked, busy: Mapping[str, int], avoided: Col
     loaded = [(model, instance) for model in tier for instance in _ready(model)]
     if not loaded:
         return Choice(min(tier, key=lambda model: _load_of(model, busy)), None)
-    fitting = [each for each in loaded if _fits(each[1].context, asked.tokens(each[0].characters_per_token))]
-    return Choice(*min(fitting or loaded, key=lambda each: busy.get(each[1].key, 0)))
+    fitting = [each for each in loaded if _fits(*each, asked)] or [each for each in loaded if _may_fit(*each, asked)]
+    return Choice(*min(fitting, key=lambda each: busy.get(each[1].key, 0)))
 
 
 def _tiers(models: list[ModelRoute]) -> list[list[ModelRoute]]:
@@ -54,12 +56,29 @@ def _load_of(model: ModelRoute, busy: Mapping[str, int]) -> int:
     return sum(count for key, count in busy.items() if key.startswith(prefix))
 
 
-def _fits(window: int | None, tokens: int) -> bool:
-    return window is None or tokens <= window
+def _copies(model: ModelRoute) -> list[InstanceRoute] | list[None]:
+    """What can answer for a model: its loaded copies; None stands for the one that would be loaded."""
+    return _ready(model) or [None]
+
+
+def _bound(model: ModelRoute, copy: InstanceRoute | None) -> int | None:
+    """The tokens that a copy holds: no more than it is loaded with, nor than were verified; None: nobody knows."""
+    known = [window for window in (model.window, copy.context if copy else None) if window is not None]
+    return min(known, default=None)
+
+
+def _fits(model: ModelRoute, copy: InstanceRoute | None, asked: Asked, slack: float = 1.0) -> bool:
+    bound = _bound(model, copy)
+    return bound is None or asked.tokens(model.characters_per_token) <= bound * slack
+
+
+def _may_fit(model: ModelRoute, copy: InstanceRoute | None, asked: Asked) -> bool:
+    """Whether it fits unless the estimate is further off than it usually is."""
+    return _fits(model, copy, asked, MEASURED_SLACK if model.characters_per_token else SLACK)
 
 
 def _able(meaning: Meaning, asked: Asked, avoided: Collection[int]) -> list[ModelRoute]:
-    models = [m for m in meaning.models if _fits(m.window, asked.tokens(m.characters_per_token))]
+    models = [m for m in meaning.models if any(_may_fit(m, copy, asked) for copy in _copies(m))]
     if not models:
         raise _too_long(meaning.models, asked)
     free = [model for model in models if not model.server.experiment]
@@ -68,20 +87,23 @@ def _able(meaning: Meaning, asked: Asked, avoided: Collection[int]) -> list[Mode
     usable = [model for model in free if model.pk not in avoided and not model.server.fault]
     if not usable:
         raise unreached(free)
-    return [model for model in usable if model.server.reachable] or usable
+    usable = [model for model in usable if model.server.reachable] or usable
+    roomy = [model for model in usable if any(_fits(model, copy, asked) for copy in _copies(model))]
+    return roomy or usable
 
 
 def _too_long(models: tuple[ModelRoute, ...], asked: Asked) -> Refusal:
-    widest = max(models, key=lambda model: model.window or 0)
-    tokens = asked.tokens(widest.characters_per_token)
-    which = f"{widest.key} on {widest.server.name}"
-    window = f"the verified window of {which} is {widest.window:,}"
-    if len(models) > 1:
-        window = f"the largest verified window is {widest.window:,}, of {which}"
+    """A refusal with the numbers of the model that holds most."""
+    widest = max(models, key=lambda model: max(_bound(model, copy) or 0 for copy in _copies(model)))
+    copy = max(_copies(widest), key=lambda copy: _bound(widest, copy) or 0)
+    bound, tokens = _bound(widest, copy) or 0, asked.tokens(widest.characters_per_token)
+    loaded = bound != widest.window
+    most = " has the largest window: it" if len(models) > 1 else ""
     return Refusal(
         400,
-        f"The prompt takes about {tokens:,} tokens ({asked.longest:,} characters), and {window}. "
-        "Send a shorter prompt, or name a model with a larger window.",
+        f"The prompt takes about {tokens:,} tokens ({asked.longest:,} characters), and {widest.key} on "
+        f"{widest.server.name}{most} is {'loaded with' if loaded else 'verified to'} {bound:,} tokens. "
+        f"Send a shorter prompt, {'load it with more, ' if loaded else ''}or name a model with a larger window.",
         kind=INVALID, code="context_length_exceeded", param="prompt" if asked.endpoint == "completions" else None,
     )  # fmt: skip
 

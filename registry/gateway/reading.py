@@ -91,11 +91,13 @@ class Reader:
                 by_long_name.setdefault(name, []).append(route)
         found = {name: Meaning(tuple(own)) for name in plain if (own := by_name.get(name) or by_long_name.get(name))}
         for name, members in groups.items():
-            found[GROUP + name] = Meaning(tuple(routes[pk] for pk in members if pk in routes))
+            present = tuple(routes[pk] for pk in members if pk in routes)
+            found[GROUP + name] = Meaning(present, nothing=_nothing_in(name, members))
         for name, (profile, able) in profiles.items():
             models = tuple(routes[pk] for pk in able if pk in routes)
-            found[PROFILE + name] = Meaning(models, True, profile.temperature, profile.max_context)
-        return {name: meaning for name, meaning in found.items() if meaning.models}
+            nothing = f"No model meets what the profile {name} asks for; its page says of each model why."
+            found[PROFILE + name] = Meaning(models, True, profile.temperature, profile.max_context, nothing)
+        return found
 
     def _profiles(self, registry: int, names: set[str]) -> dict[str, tuple[Profile, tuple[int, ...]]]:
         """The models that each profile may take, best first."""
@@ -182,14 +184,22 @@ def _rests(name: str, servers: Iterable[ServerRoute]) -> Iterable[str]:
 
 
 def _members(registry: int, names: set[str]) -> dict[str, list[int]]:
-    """The models of groups in their order."""
-    found: dict[str, list[int]] = {}
+    """The models of the groups that there are, in their order."""
+    groups = Group.objects.filter(registry=registry, name__in=names).values_list("name", flat=True) if names else ()
+    found: dict[str, list[int]] = {name: [] for name in groups}
     rows = GroupMember.objects.filter(group__registry=registry, group__name__in=names).order_by("position", "pk")
     for name, model in rows.values_list("group__name", "model_id") if names else ():
         members = found.setdefault(name, [])
         if len(members) < MOST:
             members.append(model)
     return found
+
+
+def _nothing_in(group: str, members: list[int]) -> str:
+    """Why a group has no model to ask, where it has none."""
+    if members:
+        return f"No model of the group {group} is there now; see Servers."
+    return f"The group {group} has no models; add some on its page."
 
 
 def _able(profile: Profile) -> tuple[int, ...]:

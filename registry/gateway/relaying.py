@@ -46,7 +46,7 @@ async def stream(answer: Answer, exchange: Exchange, send: Send, *, remove: bool
                 await send({"type": "http.response.body", "body": out, "more_body": True})
     except Broken as error:
         exchange.end(
-            Outcome.ERROR, answer.status, error=f"The server broke off: {error}", answer=events.text,
+            Outcome.ERROR, answer.status, error=f"The server {error}.", answer=events.text,
             tokens=exchange.tokens(events.usage),
         )  # fmt: skip
         if rest := events.finish():
@@ -96,8 +96,7 @@ async def _long(answer: Answer, exchange: Exchange, send: Send) -> None:
     except Broken as error:
         if not exchange.answered:
             raise
-        error_text = f"The server broke off: {error}"
-        exchange.end(Outcome.ERROR, answer.status, error=error_text, tokens=exchange.tokens(None))
+        exchange.end(Outcome.ERROR, answer.status, error=f"The server {error}.", tokens=exchange.tokens(None))
         raise Cut from error
     _end_of_whole(exchange, answer, bytes(begin), tail)
     if not exchange.answered:
@@ -120,10 +119,11 @@ def _end_of_whole(exchange: Exchange, answer: Answer, begin: bytes, tail: bytes)
     usage = body.get("usage") if body else _found(tail) or _found(begin[:4096])
     error = told(body["error"]) if body.get("error") else ""
     good = answer.status < 400 and not error
+    error = error or ("" if good else f"The server answered with HTTP {answer.status} and no reason.")
     tokens = exchange.tokens(usage if isinstance(usage, dict) else None, chunks=_estimated_output(exchange, body))
     exchange.pause()
     exchange.end(
-        Outcome.OK if good else Outcome.ERROR, answer.status, error=error or ("" if good else f"HTTP {answer.status}"),
+        Outcome.OK if good else Outcome.ERROR, answer.status, error=error,
         answer=begin.decode("utf-8", "replace") if exchange.token.keep_days else "", tokens=tokens if good else None,
     )  # fmt: skip
 

@@ -60,12 +60,14 @@ class Meaning:
     """What a name means: models in the order in which they are taken, and what a profile says of the request.
 
     `strict`: the first one is loaded where need be. Otherwise one that is loaded goes before those that are not.
+    `nothing` says why a group or profile has no models.
     """
 
     models: tuple[ModelRoute, ...]
     strict: bool = False
     temperature: float | None = None
     max_context: int | None = None
+    nothing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

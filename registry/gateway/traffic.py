@@ -39,10 +39,10 @@ class Traffic:
             self.table = table
 
     def take(self, registry: int, asked: Asked, avoided: Collection[int]) -> tuple[Meaning, Choice] | None:
-        """Chooses who answers and counts it; None when the name is not known here. Raises Refusal."""
+        """Chooses who answers and counts it; None when the name means nothing here. Raises Refusal."""
         with self._lock:
             meaning = self.table.names.get((registry, asked.model))
-            if meaning is None:
+            if meaning is None or not meaning.models:
                 return None
             choice = choose(meaning, asked, self._in_flight, avoided)
             if choice.instance is not None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
+import ssl
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -24,16 +28,51 @@ FAILURES = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 class Unreached(Exception):
-    """Nothing of the request can have arrived: another server may be asked."""
+    """Nothing of the request can have arrived: another server may be asked. Its text says why, in a few words."""
 
 
 class Broken(Exception):
-    """The connection ended, or was silent for too long, before the answer was whole."""
+    """The connection ended, or was silent for too long, before the answer was whole: its text says what it did."""
 
 
-def broken(error: BaseException) -> Broken:
-    silent = isinstance(error, TimeoutError)
-    return Broken(f"it was silent for {SILENT_SECONDS:.0f} s" if silent else f"{type(error).__name__}: {error}")
+def unreached(error: BaseException) -> Unreached:
+    """Why no connection could be made, for people: nothing of addresses and libraries."""
+    for cause in _causes(error):
+        if reason := _reason(cause):
+            return Unreached(reason)
+    return Unreached("no connection can be made")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__
+
+
+def _reason(error: BaseException) -> str:
+    match error:
+        case aiohttp.InvalidURL():
+            return "its address cannot be read"
+        case ForbiddenAddress():
+            return "LMStrix does not connect to such an address"
+        case socket.gaierror():
+            return "its name is not known"
+        case ssl.SSLError():
+            return "no secure connection can be made"
+        case aiohttp.ClientOSError():
+            return ""  # a wrapper; its number may be one of TLS
+        case TimeoutError():
+            return "it was silent for too long"
+        case OSError(errno=int(number)) if number in errno.errorcode:
+            return os.strerror(number).lower()
+    return ""
+
+
+def broken(error: BaseException, what: str = "broke off its answer") -> Broken:
+    """What the server did, for people: `what`, unless it was silent."""
+    return Broken(f"was silent for {SILENT_SECONDS:.0f} s" if isinstance(error, TimeoutError) else what)
 
 
 async def whole(answer: Answer) -> bytes:
@@ -88,9 +127,9 @@ class Upstream:
         try:
             return await self._session().post(url, data=body, headers=headers, allow_redirects=False)
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.ConnectionTimeoutError) as error:
-            raise Unreached(str(error)) from error
+            raise unreached(error) from error
         except FAILURES as error:
-            raise broken(error) from error
+            raise broken(error, "broke the connection off before it answered") from error
 
     def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()

@@ -55,6 +55,14 @@ class OutOfMemory(LMStudioError):
         super().__init__(server, detail, remedy)
         self.needed_bytes = needed_bytes
 
+    def __str__(self) -> str:
+        """Without the remedy that the server names in its own words."""
+        if "smaller context" not in self.detail:
+            return super().__str__()
+        more = self.remedy.removeprefix(OutOfMemory.remedy).removeprefix("; ")
+        told = f"LM Studio at {self.server} {self.detail.rstrip(' .')}"
+        return f"{told}; {more}." if more else f"{told}."
+
 
 class LoadFailed(LMStudioError):
     """The server could not load the model and did not blame memory."""

@@ -81,7 +81,7 @@ class ApiToken(models.Model):
             f"in {self.registry}" if self.registry_id else "",
             f"{self.requests_per_minute:,} requests/min" if self.requests_per_minute else "",
             f"{self.tokens_per_day:,} tokens/day" if self.tokens_per_day else "",
-            f"prompts kept for {self.keep_days} days" if self.keep_content else "",
+            f"prompts kept for {self.keep_days:,} day{'' if self.keep_days == 1 else 's'}" if self.keep_content else "",
         )
         return ", ".join(note for note in notes if note)
 

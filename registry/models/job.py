@@ -113,5 +113,10 @@ class Job(models.Model):
         return self.kind.replace("_", " ")
 
     @property
+    def asker(self) -> str:
+        """Who asked for it, by the name at that time: a person, or a program's token; empty when nobody did."""
+        return str(self.params.get("who") or self.asked_by or "")
+
+    @property
     def is_open(self) -> bool:
         return self.status in OPEN

@@ -20,6 +20,7 @@ WORDS = {
     "import": "imported into", "restore": "restored", "merge": "merged into", "take": "took changes over into",
     "sync": "synced", "cleanup": "cleaned up", "compact": "compacted", "fix": "mended", "snapshot": "took",
     "forget": "forgot", "revoke": "revoked", "issue": "issued",
+    "load": "loaded", "unload": "unloaded", "enable": "enabled", "disable": "disabled",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -9,11 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from registry import evicting, memory_policies
+from registry import copies, evicting, memory_policies, memory_use
 from registry.access import demand, needs
 from registry.evicting import Eviction
+from registry.eviction_plan import Rules
 from registry.forms.memory import MemoryPolicyForm
-from registry.models import MemoryPolicy, Registry, Role, Server
+from registry.memory_use import Memory
+from registry.models import Instance, MemoryPolicy, Registry, Role, Server
 from registry.views import memory_bars
 from registry.views.current import registry_of
 
@@ -49,6 +52,7 @@ def server_policy(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, f"Saved: on {server} the policy {_does(saved)}.")
         return redirect("settings-memory")
     context = {"bar": bar, "form": form, "server": server, "evictions": bar.evictions}
+    context["spared"] = _spared(bar.evictions, [bar.memory], bar.policy)
     return render(request, "registry/memory_server.html", context)
 
 
@@ -70,6 +74,7 @@ def preview(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         servers = [server] if server else memory_policies.followers()
         context["evictions"] = [one for each in servers for one in evicting.would(each, form.policy)]
+        context["spared"] = _spared(context["evictions"], map(memory_use.memory_of, servers), form.policy)
     return render(request, "registry/memory_would.html", context)
 
 
@@ -82,9 +87,18 @@ def _page(request: HttpRequest, policy: MemoryPolicy, form: MemoryPolicyForm) ->
         "told": memory_policies.in_words(policy),
         "form": form,
         "evictions": evictions,
+        "spared": _spared(evictions, [bar.memory for bar in following], policy),
         "following": len(following),
         "switched_on": sum(bar.policy.enabled for bar in context["all"]),
     }
+
+
+def _spared(evictions: list[Eviction], memories: Iterable[Memory], policy: Rules) -> list[Instance]:
+    """What the policy leaves only since it was used a moment ago; asked where it would unload nothing."""
+    if evictions:
+        return []
+    uses = copies.uses()
+    return [one for each in memories for one in evicting.spared(each.server, policy, each, uses)]
 
 
 def _bars(registry: Registry) -> dict[str, Any]:

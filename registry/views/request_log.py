@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from registry import usage_names
-from registry.models import ApiToken, LanguageModel, Registry
+from registry import exchanges, usage_names
+from registry.models import ApiToken, LanguageModel, Registry, Role, User
 from registry.models.usage import InferenceRecord, Outcome, Source
 from registry.usage_names import Named
 from registry.usage_sums import SECOND
@@ -21,6 +23,10 @@ from registry.views.current import registry_of
 COUNTED_UP_TO = 10_000  # counting all would take longer than showing some
 DAYS = {"1": "24 hours", "7": "7 days", "30": "30 days", "366": "a year"}
 USUAL = "7"
+# words that instruments.STATES has a shape for
+SHAPES = {
+    Outcome.OK: "succeeded", Outcome.ERROR: "failed", Outcome.REFUSED: "cancelled", Outcome.INTERRUPTED: "stale",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Line:
     model: Named | None
     server: Named | None
     token: Named | None
+    kept: bool = False  # prompt and answer can be read
 
     @property
     def duration(self) -> float | None:
@@ -41,8 +48,14 @@ class Line:
         return _seconds(self.record.ttft_us)
 
     @property
-    def tone(self) -> str:
-        return {Outcome.OK: "ok", Outcome.ERROR: "failed"}.get(Outcome(self.record.outcome), "stale")
+    def shape(self) -> str:
+        return SHAPES[Outcome(self.record.outcome)]
+
+    @property
+    def told(self) -> str:
+        """The outcome in words, with the status where that says something went wrong."""
+        words, status = self.record.get_outcome_display(), self.record.status
+        return f"{words} ({status})" if status and status >= 400 else words
 
 
 def _seconds(microseconds: int | None) -> float | None:
@@ -63,7 +76,7 @@ def shown(request: HttpRequest) -> dict[str, Any]:
     return {
         "page": page,
         "more_than": counted > COUNTED_UP_TO,
-        "lines": lines(page.items),
+        "lines": lines(page.items, readable=_readable(request, page.items)),
         "pages": listing.turning(request, page),
         "asked": asked,
         "days": days,
@@ -74,6 +87,12 @@ def shown(request: HttpRequest) -> dict[str, Any]:
         "narrowed": any(asked.values()),
         "empty": not counted and not InferenceRecord.objects.exists(),
     }
+
+
+def _readable(request: HttpRequest, records: list[InferenceRecord]) -> set[UUID]:
+    """Requests whose prompt and answer were kept; told to admins only."""
+    is_admin = isinstance(request.user, User) and request.user.may(Role.ADMIN)
+    return exchanges.kept_of(record.uuid for record in records) if is_admin and records else set()
 
 
 def _narrowed(
@@ -93,7 +112,7 @@ def _narrowed(
     return records.filter(model__in=ids) if ids else records.filter(model_key=name)
 
 
-def lines(records: list[InferenceRecord]) -> list[Line]:
+def lines(records: list[InferenceRecord], *, readable: Collection[UUID] = ()) -> list[Line]:
     """The records with the names of their models, servers and tokens, in three queries."""
     models = usage_names.models(record.model_id for record in records if record.model_id)
     servers = usage_names.servers(record.server_id for record in records if record.server_id)
@@ -104,6 +123,7 @@ def lines(records: list[InferenceRecord]) -> list[Line]:
             models.get(record.model_id or 0),
             servers.get(record.server_id or 0),
             tokens.get(record.token_id or 0),
+            record.uuid in readable,
         )
         for record in records
     ]

@@ -102,6 +102,8 @@ class Lanes:
     def answered_told(self) -> str:
         if not self.whole.unanswered:
             return "Every request was answered"
+        if len(self.asked) == 1:
+            return "Not every request was answered"
         bad = sum(1 for point in self.asked if (point.of.success_rate or 0) < GOOD)
         plural = "" if bad == 1 else "s"
         return f"{words(bad).capitalize()} bad {self.unit}{plural} in {words(len(self.asked))}"

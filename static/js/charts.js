@@ -135,7 +135,7 @@ const lane = (d, p, more) => ({
   xAxis: {type: 'category', data: d.labels, ...axis(p), axisLabel: {...small(p, p['text-3']), hideOverlap: true}}, ...more,
 });
 const height = (p, formatter, more) => ({type: 'value', splitNumber: 2, ...axis(p), axisLabel: {...small(p, p['text-3']), formatter}, ...more});
-const brief = n => n >= 1e9 ? +(n / 1e9).toFixed(1) + ' G' : n >= 1e6 ? +(n / 1e6).toFixed(1) + ' M' : n >= 1e4 ? +(n / 1e3).toFixed(1) + ' k' : full(n);
+const brief = n => n >= 1e12 ? +(n / 1e12).toFixed(1) + ' T' : n >= 1e9 ? +(n / 1e9).toFixed(1) + ' G' : n >= 1e6 ? +(n / 1e6).toFixed(1) + ' M' : n >= 1e4 ? +(n / 1e3).toFixed(1) + ' k' : full(n);
 const along = (p, told) => ({...tip(p), trigger: 'axis', axisPointer: {type: 'none'}, formatter: rows => lines(rows[0].axisValue, ...told(rows[0].dataIndex))});
 
 Object.assign(draw, {
@@ -152,8 +152,9 @@ Object.assign(draw, {
   times(d, p) {
     const seconds = v => v === null ? 'unknown' : v < 1 ? v.toFixed(2) + ' s' : +v.toFixed(1) + ' s';
     const above = d.p95.map((v, i) => v === null ? null : +(v - d.p50[i]).toFixed(3));
-    const alone = d.p50.filter(v => v !== null).length < 3;
-    const line = (data, more) => ({type: 'line', stack: 'time', data, symbol: 'circle', symbolSize: 4, showSymbol: alone, ...more});
+    // a time between two gaps has no line to stand on
+    const alone = d.p50.filter(v => v !== null).length < 3 || d.p50.some((v, i) => v !== null && (d.p50[i - 1] ?? null) === null && (d.p50[i + 1] ?? null) === null);
+    const line = (data, more) => ({type: 'line', stack: 'time', data, symbol: 'circle', symbolSize: 4, showSymbol: alone, showAllSymbol: true, ...more});
     return lane(d, p, {
       tooltip: along(p, i => [`p50 ${seconds(d.p50[i])}`, `p95 ${seconds(d.p95[i])}`]),
       yAxis: height(p, v => +v.toFixed(3) + ' s', {min: 0}),
@@ -173,7 +174,7 @@ Object.assign(draw, {
       yAxis: height(p, v => v + ' %', {min: floor, max: 100, interval: (100 - floor) / 2}),
       series: [{
         type: 'line', step: 'middle', data: d.values, symbol: 'circle', symbolSize: 4, showSymbol: known.length < 3, lineStyle: {color: p['ok-fill'], width: 1.75}, itemStyle: {color: p['ok-fill']},
-        markPoint: {symbol: 'rect', symbolSize: 7, itemStyle: {color: p['bad-fill']}, label: {show: bad.length === 1, position: 'right', distance: 14, formatter: '{b}', ...small(p, p.bad)}, data: bad},
+        markPoint: {symbol: 'rect', symbolSize: 7, itemStyle: {color: p['bad-fill']}, label: {show: bad.length === 1, position: bad[0]?.coord[0] > (d.labels.length - 1) / 2 ? 'left' : 'right', distance: 14, formatter: '{b}', ...small(p, p.bad)}, data: bad},
       }],
     });
   },

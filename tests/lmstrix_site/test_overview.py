@@ -6,7 +6,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from registry.models import Instance
+from registry import notifying, subscribing
+from registry.models import Instance, Webhook
 from tests.builders import make_job, make_model, make_probe, make_server, make_test, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -71,6 +72,46 @@ def test_failed_stale_cut_and_missing_models_need_a_look(page: Client) -> None:
     shown = text(page)
     for what in ("broken could not be tested", "is stale", "cut got less than asked", "vanished is gone"):
         assert what in shown
+
+
+def test_a_model_in_error_needs_a_look_with_its_reason(page: Client) -> None:
+    make_model(server=make_server(reachable=True, name="shelf"), key="huge", state="error", state_error="out of memory")
+    shown = text(page)
+    assert "huge could not be loaded on shelf" in shown
+    assert "Out of memory." in shown
+    for _ in range(3):
+        make_model(state="error")
+    assert "Four models could not be loaded" in text(page)
+
+
+def make_failing_webhook(name: str) -> Webhook:
+    hook, _ = subscribing.add_webhook(name, "https://example.org/hook")
+    notifying.message(hook, notifying.TEST, name, {}).save()
+    hook.deliveries.update(status="failed", error="HTTP 500")
+    return hook
+
+
+def test_a_webhook_that_takes_nothing_needs_an_admins_look(client: Client) -> None:
+    make_server(reachable=True)
+    hook = make_failing_webhook("ops")
+    client.force_login(make_user(role="admin"))
+    shown = text(client)
+    assert "The webhook ops does not take its messages" in shown
+    assert "HTTP 500." in shown
+    notifying.message(hook, notifying.TEST, "ops", {}).save()
+    hook.deliveries.filter(status="waiting").update(status="delivered")
+    assert "webhook ops" not in text(client)
+
+
+def test_failing_webhooks_cost_one_query_and_are_told_to_admins_only(page: Client) -> None:
+    make_server(reachable=True)
+    for name in ("one", "two", "three", "four"):
+        make_failing_webhook(name)
+    assert "webhook" not in text(page)
+    with CaptureQueriesContext(connection) as queries:
+        page.force_login(make_user(role="admin"))
+        assert "More than three webhooks do not take their messages" in text(page)
+    assert len([each for each in queries if "registry_webhook" in each["sql"]]) == 1
 
 
 def test_many_models_of_one_kind_are_one_line(page: Client) -> None:

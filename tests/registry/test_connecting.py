@@ -39,6 +39,8 @@ def test_an_address_is_stored_as_it_was_meant() -> None:
         ({"name": "n" * 101}, "The name needs 1 to 100 characters"),
         ({"name": "a/b"}, "without / and @"),
         ({"name": "a@b"}, "without / and @"),
+        ({"name": "a\r\nb"}, "only printable characters"),
+        ({"name": "a\x1bb"}, "only printable characters"),
         ({"name": "known"}, "There is already a server named known."),
         ({"base_url": "http://known:1234/api/v1"}, "http://known:1234 is already the server known."),
         ({"base_url": ""}, "Enter the address of the server"),

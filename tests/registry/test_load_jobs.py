@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from registry import acting, jobs, loading, supervising
 from registry.acting import Actor
 from registry.load_lock import loading_on
-from registry.models import Instance, Job, LanguageModel, Server, StateChange
+from registry.models import AuditEvent, Instance, Job, LanguageModel, Server, StateChange
 from registry.models.language_model import State
 from tests.builders import make_job, make_model, make_server, make_user
 from tests.scripted_http import HANG
@@ -49,6 +51,30 @@ def test_who_asked_stands_in_the_job(qwen: LanguageModel) -> None:
     with acting.acting(Actor("page", person)):
         job = loading.enqueue_load([qwen])
     assert (job.door, job.asked_by, job.params["registry"]) == ("page", person, qwen.registry_id)
+
+
+def test_a_token_stays_who_did_it(qwen: LanguageModel) -> None:
+    with acting.acting(Actor("rest", None, "token adm")):
+        load, unload = loading.enqueue_load([qwen]), loading.enqueue_unload([qwen])
+    assert (done(load).asker, done(unload).asker) == ("token adm", "token adm")
+    notes = AuditEvent.objects.order_by("pk").values_list("action", "who", "door", "job")
+    assert list(notes) == [("load", "token adm", "rest", load.pk), ("unload", "token adm", "rest", unload.pk)]
+
+
+def test_unloading_everything_waits_for_an_experiment(qwen: LanguageModel, studio: ScriptedLMStudio) -> None:
+    studio.put("gemma", 4096)
+    studio.put("qwen", 4096)
+    test = make_job(kind="context_test", status="running")
+    until = timezone.now() + timedelta(minutes=1)
+    Server.objects.update(experiment=test, experiment_until=until)
+    job = done(loading.enqueue_unload_all(qwen.server))
+    assert (job.status, job.waiting_for, job.message) == (
+        "queued",
+        qwen.server,
+        f"waiting: shelf is reserved for job {test.pk}",
+    )
+    Server.objects.update(experiment=None, experiment_until=None)
+    assert (done(job).status, studio.instances()) == ("succeeded", [])
 
 
 def test_a_load_shows_its_time_against_the_last_one(qwen: LanguageModel, studio: ScriptedLMStudio) -> None:

@@ -185,9 +185,12 @@ def test_requests_to_models_of_other_registries_are_theirs() -> None:
         ("2010-01-01", "2024-01-01", "is too long"),
         ("99999-01-01", None, "is no day"),
         ("2024-13-01", None, "is no day"),
+        (None, "9999-12-31", "9999-12-31 is no day"),
+        ("9998-01-01", "9998-01-02", "lies in the future"),
+        (None, "9998-01-02", "lies in the future"),
     ],
 )
-def test_a_period_that_cannot_be_is_refused_in_a_sentence(start: str, end: str | None, said: str) -> None:
+def test_a_period_that_cannot_be_is_refused_in_a_sentence(start: str | None, end: str | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         report(start, end)
 

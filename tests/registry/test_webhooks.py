@@ -180,7 +180,9 @@ def test_a_forbidden_address_is_refused_at_once(url: str) -> None:
 
 @pytest.mark.parametrize("spelled", ["2852039166", "0xa9fea9fe", "169.254.43518"])
 def test_a_name_that_leads_to_a_forbidden_address_is_never_connected_to(spelled: str) -> None:
-    hook, _ = subscribing.add_webhook("ops", f"http://{spelled}/latest/meta-data")
+    hook, _ = subscribing.add_webhook("ops", "https://example.org/")
+    hook.url = f"http://{spelled}/latest/meta-data"  # as an older version kept it
+    hook.save()
     with mock.patch("socket.socket.connect", side_effect=AssertionError("connected")):
         delivery = subscribing.send_test(hook)
     assert delivery.http_status is None
@@ -202,6 +204,43 @@ def test_a_name_that_changes_its_mind_is_judged_by_the_address_it_leads_to_now(r
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         subscribing.add_webhook("ops", url)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1:99999", "99999 is no port"),
+        ("host:0", "0 is no port"),
+        ("x." * 127 + "org", "at most 253 letters"),
+        ("x" * 64 + ".org", "1 to 63 between two dots"),
+        ("a..org", "1 to 63 between two dots"),
+        ("0xA9FEA9FE", "is a number, no host name"),
+        ("2852039166", "is a number, no host name"),
+        ("169.254.43518.", "is a number, no host name"),
+    ],
+)
+def test_a_host_that_can_be_none_is_refused_when_it_is_saved(host: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        subscribing.add_webhook("ops", f"http://{host}/hook")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:65535", "bücher.example", "[::1]:8080", "10.0.0.1", "x1.example", "3.example"]
+)
+def test_usual_hosts_are_kept(host: str) -> None:
+    assert subscribing.add_webhook("ops", f"http://{host}/hook")[0].url.startswith("http://")
+
+
+def test_a_message_that_cannot_be_sent_at_all_fails_alone(receiver: ScriptedServer) -> None:
+    bad, _ = make_webhook(receiver, name="bad")
+    make_webhook(receiver, name="good")
+    Webhook.objects.filter(pk=bad.pk).update(url="http://127.0.0.1:99999/")
+    notifying.notify("job.failed", "scan 3", {})
+    assert delivering.deliver_due() == 1
+    failed = bad.deliveries.get()
+    assert (failed.attempts, failed.status, len(sent(receiver))) == (1, "waiting", 1)
+    assert failed.error == "it could not be sent; check the address"
+    assert failed.next_try > timezone.now()
 
 
 def test_a_name_is_used_once_and_an_unknown_event_is_refused(receiver: ScriptedServer) -> None:

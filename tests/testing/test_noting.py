@@ -73,3 +73,13 @@ def test_a_test_waits_for_requests_in_flight(studio: ScriptedLMStudio, monkeypat
     assert test.job is not None
     assert "had requests in flight" in test.job.error
     assert studio.instances() == ["gemma"]
+
+
+def test_what_is_put_back_says_so_in_the_log(studio: ScriptedLMStudio) -> None:
+    found = scanned(studio)
+    studio.put("gemma", 8192)
+    run_test(found)
+    back = StateChange.objects.filter(model_key="gemma", cause=Cause.EXPERIMENT).order_by("-pk")[:2]
+    assert [(change.new, change.reason) for change in back] == [
+        ("loaded", "put back after the test"), ("loading", "put back after the test"),
+    ]  # fmt: skip

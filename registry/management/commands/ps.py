@@ -17,6 +17,8 @@ from registry.models import Server
 from registry.models.instance import LoadedBy
 from registry.templatetags.figures import duration
 
+BY = {LoadedBy.US: "LMStrix", LoadedBy.GATEWAY: "the gateway", LoadedBy.EXPERIMENT: "a test", LoadedBy.OTHERS: "others"}
+
 
 class Command(OwnCommand):
     help = "Shows the loaded instances of every server, as the servers say it now, and what LMStrix knows of each."
@@ -48,7 +50,7 @@ class Command(OwnCommand):
             for row in rows:
                 context = f"{row['context_length']:,}" if row["context_length"] else "unknown"
                 idle = duration(row["idle_seconds"]) if row["idle_seconds"] is not None else "unknown"
-                told = (row["state"], context, row["loaded_by"], idle, row["drift"] or "none")
+                told = (row["state"], context, BY[row["loaded_by"]], idle, row["drift"] or "none")
                 table.add_row(row["instance"], row["model"], row["server"], *told)
             self.console.print(table)
 

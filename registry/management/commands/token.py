@@ -38,8 +38,8 @@ class Command(OwnCommand):
 
     def _create(self, name: str, role: str, as_json: bool) -> None:
         longest = ApiToken._meta.get_field("name").max_length or 0
-        if not name.strip() or len(name) > longest:
-            raise CommandError(f"A name has 1 to {longest} characters.", returncode=2)
+        if not name.strip() or len(name) > longest or not name.isprintable():
+            raise CommandError(f"A name has 1 to {longest} printable characters.", returncode=2)
         token, secret = admitting.issue_token(name.strip(), role)
         if as_json:
             self.stdout.write(json.dumps({**_facts(token), "secret": secret}))

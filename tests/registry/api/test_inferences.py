@@ -6,8 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
-from registry.models import InferenceRecord, Registry, Role, Rollup
+from registry.models import ApiToken, InferenceRecord, Registry, Role, Rollup
 from tests.api_clients import ApiClient
 from tests.builders import make_model
 
@@ -84,3 +85,11 @@ def test_names_are_looked_up_in_the_registry_that_is_told(api: ApiClient) -> Non
     model = make_model(registry=other)
     assert api.send("POST", "/api/inferences", {"model": model.key}).status_code == 422
     assert api.send("POST", "/api/inferences?registry=other", {"model": model.key}).json()["recorded"] == 1
+
+
+def test_the_token_that_told_of_it_stands_in_the_record() -> None:
+    model, (token, secret) = make_model(), ApiToken.issue("meter", Role.OPERATOR)
+    body = {"model": model.pk, "tokens_in": 5}
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert Client().post("/api/inferences", body, content_type="application/json", headers=headers).status_code == 200
+    assert InferenceRecord.objects.get().token == token

@@ -82,3 +82,15 @@ def test_queries_do_not_grow_with_jobs(operator: ApiClient, django_assert_num_qu
         make_test()
     with django_assert_num_queries(3):  # token, rows, count
         assert len(operator.read("/api/jobs")["items"]) == 10
+
+
+def test_who_asked_for_a_job_is_told_though_it_is_a_token(operator: ApiClient) -> None:
+    assert operator.read(f"/api/jobs/{make_job(params={'who': 'token adm'}).pk}")["asked_by"] == "token adm"
+
+
+@pytest.mark.parametrize(("status", "told"), [("cancelled", "was cancelled"), ("failed", "has failed")])
+def test_what_has_ended_cannot_be_cancelled(operator: ApiClient, status: str, told: str) -> None:
+    job = make_job(status=status)
+    answer = operator.send("POST", f"/api/jobs/{job.pk}/cancel")
+    assert answer.status_code == 409
+    assert f"Job {job.pk} {told} already; only a queued" in answer.json()["detail"]

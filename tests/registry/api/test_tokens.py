@@ -60,3 +60,9 @@ def test_scans_come_newest_first_by_server_with_what_they_found(django_assert_nu
         shown = viewer.read("/api/scans", server=server.pk)
     assert [each["found"] for each in shown["items"]] == [4, 3, 2, 1, 0]
     assert (shown["items"][0]["added"], shown["items"][0]["missing"]) == (["m4"], ["old"])
+
+
+@pytest.mark.parametrize("name", ["c\r\ni", "c\x1bi", "ci\n", "\x85"])
+def test_a_name_with_control_characters_is_refused(name: str) -> None:
+    assert ApiClient().send("POST", "/api/tokens", {"name": name}).status_code == 422
+    assert ApiClient().send("POST", "/api/servers", {"name": f"a{name}b", "base_url": "http://box"}).status_code == 422

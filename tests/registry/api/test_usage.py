@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
-from registry.models import LanguageModel, Role
+from registry.models import KeptExchange, LanguageModel, Role
 from tests.api_clients import ApiClient
 from tests.builders import make_model
 from tests.inferences import ask
@@ -89,6 +92,34 @@ def test_what_cannot_be_is_refused_with_a_reason(viewer: ApiClient, path: str) -
     answer = viewer.get(path)
     assert answer.status_code in (400, 404, 422)
     assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("end=9999-12-31", "9999-12-31 is no day"),
+        ("start=0001-01-01", "0001-01-01 is no day"),
+        ("start=9998-01-01&end=9998-01-02", "lies in the future"),
+    ],
+)
+def test_days_that_cannot_be_reported_are_422_with_a_sentence(viewer: ApiClient, query: str, said: str) -> None:
+    answer = viewer.get(f"/api/usage/report?{query}")
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+
+
+def test_an_admin_reads_and_deletes_a_kept_prompt_and_answer() -> None:
+    admin, uuid = ApiClient(), uuid4()
+    until = timezone.now() + timedelta(days=1)
+    KeptExchange.objects.create(record_uuid=uuid, token=admin.token, request="ask", answer="told", expires=until)
+    path = f"/api/inferences/{uuid}/content"
+    told = admin.read(path)
+    assert (told["uuid"], told["request"], told["answer"]) == (str(uuid), "ask", "told")
+    assert ApiClient(Role.OPERATOR).get(path).status_code == 403
+    assert ApiClient(Role.OPERATOR).delete(path).status_code == 403
+    assert admin.delete(path).status_code == 204
+    assert admin.get(path).status_code == 404
+    assert not KeptExchange.objects.exists()
 
 
 @pytest.mark.parametrize("part", ["usage", "performance", "trends"])

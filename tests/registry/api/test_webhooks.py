@@ -33,7 +33,15 @@ def test_a_webhook_is_added_and_its_secret_is_shown_this_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"url": "ftp://x"}, {"url": "http://169.254.169.254/"}, {"events": ["nonsense"]}, {"name": ""}]
+    "change",
+    [
+        {"url": "ftp://x"},
+        {"url": "http://169.254.169.254/"},
+        {"url": "http://127.0.0.1:99999/"},
+        {"url": "http://0xA9FEA9FE/"},
+        {"events": ["nonsense"]},
+        {"name": ""},
+    ],
 )
 def test_what_cannot_be_is_refused(change: dict[str, object]) -> None:
     admin = ApiClient()

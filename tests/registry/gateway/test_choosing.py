@@ -72,19 +72,46 @@ def test_a_server_that_does_not_answer_is_the_last_resort() -> None:
 
 def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers() -> None:
     with pytest.raises(
-        Refusal, match=r"about 10,000 tokens \(40,000 characters\).*window of m on a is 8,192"
+        Refusal, match=r"about 10,000 tokens \(40,000 characters\).*m on a is verified to 8,192 tokens"
     ) as caught:
         chosen(model(1, window=8192), length=40_000)
     assert (caught.value.status, caught.value.code) == (400, "context_length_exceeded")
 
 
 def test_a_prompt_goes_where_it_fits() -> None:
-    assert chosen(model(1, "x", window=4096), model(2, "y", window=32_768), length=40_000) == "1:y:0"
-    assert chosen(model(1, "x", window=4096), model(2, "y", window=None), length=40_000) == "1:y:0"
+    assert chosen(model(1, "x", window=4096), model(2, "y", window=32_768), length=32_000) == "1:y:0"
+    assert chosen(model(1, "x", window=4096), model(2, "y", window=None), length=32_000) == "1:y:0"
 
 
 def test_measured_characters_per_token_decide() -> None:
     assert chosen(model(1, window=8192, characters_per_token=5.0), length=40_000) == "1:m:0"
+
+
+def test_a_prompt_that_does_not_fit_what_is_loaded_is_refused_with_that_number() -> None:
+    small = (InstanceRoute("m", "1:m", 2048),)
+    for window in (None, 8192):
+        with pytest.raises(Refusal, match=r"about 5,000 tokens.*m on a is loaded with 2,048 tokens.*load it with more"):
+            chosen(model(1, instances=small, window=window), length=20_000)
+    with pytest.raises(Refusal, match="verified to 4,096 tokens"):
+        chosen(model(1, window=4096), length=20_000)
+
+
+def test_an_estimate_is_rough_so_a_tenth_more_is_let_through_and_less_where_it_was_measured() -> None:
+    assert chosen(model(1, window=1000), length=4400) == "1:m:0"
+    with pytest.raises(Refusal, match="about 1,101 tokens"):
+        chosen(model(1, window=1000), length=4404)
+    assert chosen(model(1, window=1000, characters_per_token=4.0), length=4080) == "1:m:0"
+    with pytest.raises(Refusal, match="about 1,021 tokens"):
+        chosen(model(1, window=1000, characters_per_token=4.0), length=4084)
+
+
+def test_a_copy_with_room_is_preferred_to_one_that_may_just_hold_it() -> None:
+    tight, roomy = model(1, "x", instances=(InstanceRoute("x", "1:x", 1000),)), model(2, "y")
+    for strict in (False, True):
+        assert chosen(tight, roomy, length=4200, strict=strict) == "1:y:0"
+        assert chosen(tight, roomy, length=4000, strict=strict) == "1:x"
+    with pytest.raises(Refusal, match=r"y on a has the largest window: it is loaded with 8,192 tokens"):
+        chosen(tight, roomy, length=80_000)
 
 
 def test_a_copy_that_was_loaded_large_enough_is_preferred() -> None:

@@ -89,6 +89,7 @@ def test_an_error_of_the_server_is_passed_on_and_recorded(gateway: RunningGatewa
     assert answer.status_code == 500
     (record,) = records()
     assert (record.outcome, record.status, record.tokens_out) == ("error", 500, None)
+    assert record.error == "scripted failure"
 
 
 def test_a_server_that_breaks_off_breaks_the_answer_off(gateway: RunningGateway) -> None:
@@ -96,7 +97,7 @@ def test_a_server_that_breaks_off_breaks_the_answer_off(gateway: RunningGateway)
         gateway.ask('{"tokens": 3, "ending": "reset"}', stream=True)
     (record,) = records()
     assert record.outcome == "error"
-    assert "broke off" in record.error
+    assert record.error == "The server broke off its answer."
 
 
 def test_the_models_are_listed_and_one_is_shown(gateway: RunningGateway) -> None:

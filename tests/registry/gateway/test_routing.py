@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from registry import draining
 from registry.gateway.reading import Reader
-from registry.grouping import create_group
+from registry.grouping import add_to_group, create_group
 from registry.models import (
     ApiToken,
     GatewayProcess,
@@ -88,6 +88,23 @@ def test_a_profile_speaks_where_the_request_is_silent(
     assert (sent(upstream)["temperature"], sent(upstream)["max_completion_tokens"]) == (1.5, 7)
     assert "max_tokens" not in sent(upstream)
     assert gateway.ask("x" * 4000, model="profile:careful").json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_a_group_or_profile_without_a_model_says_so(gateway: RunningGateway, server: Server) -> None:
+    registry = make_loaded("one", server=server).registry
+    group = create_group(registry, "empty")
+    create_group(registry, "away", [make_model(key="gone", server=server, missing=True)])
+    save_profile(registry, "never", tags=["nothing-has-this"])
+    for name, reason in (
+        ("group:empty", "The group empty has no models; add some on its page."),
+        ("group:away", "No model of the group away is there now; see Servers."),
+        ("profile:never", "No model meets what the profile never asks for; its page says of each model why."),
+    ):
+        answer = gateway.ask(model=name)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (503, reason)
+    assert gateway.ask(model="group:other").status_code == 404
+    add_to_group(group, [LanguageModel.objects.get(key="one")])
+    assert gateway.ask(model="group:empty").status_code == 200
 
 
 def test_names_are_looked_up_in_the_registry_of_the_token(gateway: RunningGateway, server: Server) -> None:

@@ -206,3 +206,12 @@ def test_trap_14_json_that_python_would_accept_is_a_bad_reply(studio: ScriptedLM
     studio.script(LIST, head() + body)
     with pytest.raises(BadReply):
         ask(lambda client: client.list_models())
+
+
+def test_a_remedy_that_the_server_names_is_not_told_twice() -> None:
+    told = 'refused to load "qwen": no room. Try a smaller context length, or unload other models.'
+    error = OutOfMemory("http://h", told)
+    assert str(error) == f"LM Studio at http://h {told}"
+    error.remedy += "; it is loaded again as it was before"
+    assert str(error) == f"LM Studio at http://h {told[:-1]}; it is loaded again as it was before."
+    assert str(OutOfMemory("http://h", "is full")).endswith("; use a smaller context or unload other models.")

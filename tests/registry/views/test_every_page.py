@@ -1,6 +1,7 @@
 """Who may open pages and who may change things, for every address of both apps."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -39,6 +40,7 @@ def addresses() -> Iterator[tuple[str, str]]:
     for pattern in PATTERNS:
         name = str(pattern.name)
         key = next((row.pk for prefix, row in rows.items() if name.startswith(prefix)), test.server.pk)
+        key = UUID(int=1) if "<uuid:" in str(pattern.pattern) else key
         arguments = [key] if "<" in str(pattern.pattern) else []
         yield name, reverse(name, args=arguments)
 
@@ -61,7 +63,7 @@ def test_a_viewer_changes_nothing(client: Client) -> None:
             client.force_login(make_user(role=Role.VIEWER))
 
 
-ADMINS = ("server-", "settings-", "snapshot-", "import", "compare-", "sync", "registry-", "upkeep-")
+ADMINS = ("server-", "settings-", "usage-request-", "snapshot-", "import", "compare-", "sync", "registry-", "upkeep-")
 NOT_ADMINS = ("-live", "-scan", "-unload", "-password", "-use", "-download", "snapshot-take")
 
 

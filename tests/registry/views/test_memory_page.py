@@ -146,3 +146,11 @@ def test_the_overview_tells_of_an_eviction_with_its_reason(page: Client, shelf: 
     states.change(model, State.UNLOADED, cause=Cause.POLICY, reason="idle for 60 min; the policy allows 30 min")
     states.change(model, State.LOADED, cause=Cause.US)
     assert "unloaded by policy: idle for 60 min" in text(page, "/")
+
+
+def test_it_says_why_it_would_unload_nothing(page: Client, shelf: Server) -> None:
+    loaded(shelf, "qwen", minutes=0)
+    loaded(shelf, "gemma", minutes=0)
+    assert "It would unload nothing now." in text(page)  # half an hour is not over for either
+    memory_policies.save_policy(None, max_loaded_models=1)
+    assert "It would unload nothing now: qwen stays, used or loaded within the last minute." in text(page)

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from registry import admitting
 from registry.models import ApiToken, LoginLink, Role, User
 from tests.builders import make_user
 
@@ -118,3 +119,32 @@ def test_others_see_only_their_own_password(client: Client) -> None:
     text = client.get("/settings/").content.decode()
     assert "Set a password" in text
     assert "API token" not in text.replace("REST API", "")
+
+
+def test_the_limits_of_a_token_are_edited_and_its_secret_stays(page: Client) -> None:
+    token, secret = ApiToken.issue("ci", Role.VIEWER)
+    assert f"/settings/tokens/{token.pk}/" in page.get("/settings/").content.decode()
+    shown = page.get(f"/settings/tokens/{token.pk}/").content.decode()
+    assert "What the token ci may use" in shown
+    page.post(f"/settings/tokens/{token.pk}/", {"requests_per_minute": "5", "keep_content": "on", "keep_days": "1"})
+    token.refresh_from_db()
+    assert (token.requests_per_minute, token.tokens_per_day, token.keep_days) == (5, None, 1)
+    assert "5 requests/min, prompts kept for 1 day<" in page.get("/settings/").content.decode()
+    assert ApiToken.objects.holder(secret) == token
+    wrong = page.post(f"/settings/tokens/{token.pk}/", {"requests_per_minute": "0"})
+    assert "requests_per_minute" in wrong.context["form"].errors
+
+
+def test_limits_are_for_admins_and_usable_tokens(page: Client, client: Client) -> None:
+    token, _ = ApiToken.issue("ci", Role.VIEWER)
+    token.revoke()
+    assert page.get(f"/settings/tokens/{token.pk}/").status_code == 404
+    client.force_login(make_user(role=Role.OPERATOR))
+    assert client.get(f"/settings/tokens/{token.pk}/").status_code == 403
+
+
+def test_a_token_with_control_characters_is_refused(page: Client) -> None:
+    page.post("/settings/tokens/", {"name": "c\r\ni", "role": "viewer"})
+    with pytest.raises(ValueError, match="printable characters"):
+        admitting.issue_token("c\x1bi", Role.VIEWER)
+    assert not ApiToken.objects.exists()

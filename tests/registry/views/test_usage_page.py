@@ -6,6 +6,7 @@ import csv
 import io
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -13,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from registry.models import ApiToken, LanguageModel, Registry, Role
+from registry.models import ApiToken, AuditEvent, KeptExchange, LanguageModel, Registry, Role
 from registry.models.usage import Outcome
 from registry.views.usage_page import RANGES
 from tests.builders import make_model, make_user
@@ -223,6 +224,75 @@ def test_the_log_is_of_a_week_until_more_is_asked_for(page: Client) -> None:
     assert len(told(page, "/usage/requests/?days=30")["lines"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("outcome", "status", "drawn"),
+    [
+        (Outcome.OK, 200, '<span class="st st-ok">answered</span>'),
+        (Outcome.ERROR, 200, '<span class="st st-bad">failed</span>'),
+        (Outcome.ERROR, 502, '<span class="st st-bad">failed (502)</span>'),
+        (Outcome.REFUSED, 429, '<span class="st st-off">refused by LMStrix (429)</span>'),
+        (Outcome.INTERRUPTED, 200, '<span class="st st-warn">interrupted</span>'),
+    ],
+)
+def test_every_outcome_in_the_log_has_a_word_and_a_shape(
+    page: Client, outcome: Outcome, status: int, drawn: str
+) -> None:
+    ask(make_model(), outcome=outcome, status=status)
+    assert drawn in seen(page, "/usage/requests/")
+
+
+def keep(days: int = 1, **texts: str) -> KeptExchange:
+    """A request whose prompt and answer are kept."""
+    token = ApiToken.issue("my-app", Role.OPERATOR)[0]
+    uuid = uuid4()
+    ask(make_model(key="qwen"), uuid=uuid, token=token)
+    expires = timezone.now() + timedelta(days=days)
+    return KeptExchange.objects.create(record_uuid=uuid, token=token, expires=expires, **texts)
+
+
+def test_an_admin_reads_prompt_and_answer_from_the_log_as_text(client: Client) -> None:
+    client.force_login(make_user())
+    exchange = keep(request='{"content": "<script>hi"}', answer="a <b>bold</b> answer")
+    path = f"/usage/requests/{exchange.record_uuid}/"
+    assert f'href="{path}">Prompt and answer</a>' in seen(client, "/usage/requests/")
+    body = seen(client, path)
+    assert "&lt;script&gt;hi" in body
+    assert "a &lt;b&gt;bold&lt;/b&gt; answer" in body
+    assert "because the token my-app asks for it" in body
+    assert f"{exchange.expires:%Y-%m-%d}" in body
+    assert "no-store" in client.get(path)["Cache-Control"]
+
+
+def test_an_admin_deletes_prompt_and_answer_and_the_line_stays(client: Client) -> None:
+    client.force_login(make_user())
+    exchange = keep(request="secret plans")
+    path = f"/usage/requests/{exchange.record_uuid}/"
+    assert client.get(f"{path}delete/").status_code == 405
+    assert "are deleted" in client.post(f"{path}delete/", follow=True).content.decode()
+    assert client.get(path).status_code == 404
+    (line,) = told(client, "/usage/requests/")["lines"]
+    assert not line.kept
+    event = AuditEvent.objects.get(kind="prompt and answer")
+    assert (event.action, event.name) == ("delete", str(exchange.record_uuid))
+    assert "secret plans" not in str(event.changes) + event.summary
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+def test_only_admins_may_read_or_delete_prompts(client: Client, role: Role) -> None:
+    client.force_login(make_user(role=role))
+    path = f"/usage/requests/{keep(request='secret').record_uuid}/"
+    assert "Prompt and answer" not in seen(client, "/usage/requests/")
+    assert client.get(path).status_code == client.post(f"{path}delete/").status_code == 403
+    assert KeptExchange.objects.count() == 1
+
+
+def test_what_has_expired_cannot_be_read_any_more(client: Client) -> None:
+    client.force_login(make_user())
+    path = f"/usage/requests/{keep(days=-1, request='old').record_uuid}/"
+    assert "Prompt and answer" not in seen(client, "/usage/requests/")
+    assert client.get(path).status_code == 404
+
+
 def test_a_model_page_shows_its_thirty_days(page: Client) -> None:
     model = make_model(opening_balance={"inference_count": 127})
     assert "127 requests counted so far" in seen(page, f"/models/{model.pk}/")
@@ -235,3 +305,8 @@ def test_a_model_page_shows_its_thirty_days(page: Client) -> None:
 def test_strangers_see_nothing(client: Client) -> None:
     for path in ("/usage/", "/usage/report/", "/usage/requests/"):
         assert client.get(path).status_code == 302
+
+
+def test_one_day_with_requests_is_no_row_of_days(page: Client) -> None:
+    ask(make_model(), days_ago(1), outcome=Outcome.ERROR)
+    assert told(page)["lanes"].answered_told == "Not every request was answered"

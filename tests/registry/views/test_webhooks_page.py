@@ -45,6 +45,14 @@ def test_a_bad_address_comes_back_with_the_reason(page: Client) -> None:
     assert not Webhook.objects.exists()
 
 
+def test_a_test_to_an_address_that_cannot_be_says_so(page: Client) -> None:
+    hook, _ = subscribing.add_webhook("ops", "https://example.org/hook")
+    Webhook.objects.update(url="http://127.0.0.1:99999/")
+    told = page.post(f"{PAGE}{hook.pk}/test/", follow=True)
+    assert told.status_code == 200
+    assert "ops did not take the message: it could not be sent; check the address." in told.content.decode()
+
+
 def test_a_test_is_sent_and_the_log_says_how_it_went(page: Client, receiver: ScriptedServer) -> None:
     hook, _ = subscribing.add_webhook("ops", f"{receiver.url}/hook")
     told = page.post(f"{PAGE}{hook.pk}/test/", follow=True).content.decode()
