@@ -13,7 +13,7 @@ SCRATCH = LMSTRIX_DATA_DIR="$$(mktemp -d)" LMSTRIX_PUBLIC_URL=https://example.te
 ASSETS := static/vendor/sprite.svg
 SOURCES := lmstrix_site registry testing tests manage.py
 # two processes: half of the suite waits for something (tests/conftest.py says what stays together)
-PARALLEL ?= -n 2 --dist loadfile
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 # options for what is run: make run ARGS="--port 8123", make test ARGS="-k scan"
 ARGS ?=
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+LONG = ("engine", "browser", "timeout")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with real inference or a browser take longest, so they begin."""
-    items.sort(key=lambda item: not (item.get_closest_marker("engine") or item.get_closest_marker("browser")))
+    """Files with real inference, a browser or a time limit of their own take longest, so they begin."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in LONG))
