@@ -84,8 +84,7 @@ class GatewayStack:
 
     def stop(self) -> None:
         for process in filter(None, [self.process, *self.others.values()]):
-            process.kill()
-            process.wait()
+            end(process)
         self.listener.close()
 
     def memory(self) -> int:
@@ -176,3 +175,12 @@ def fill(upstream: str, models: Sequence[str]) -> None:
         Instance.objects.create(server=server, model=model, instance_id=key, context_length=8192)
     _, secret = ApiToken.issue("test", Role.OPERATOR)
     print(json.dumps(secret), flush=True)  # noqa: T201
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kills a process and those it started: a worker's beat is one of its own, and would go on."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+    process.kill()
+    process.wait()

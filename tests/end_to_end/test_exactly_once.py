@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.gateway_campaign import Campaign, Sent, locked, out_of_reach
-from tests.gateway_stack import Broker, GatewayStack, gateway_stack
+from tests.gateway_stack import Broker, GatewayStack, end, gateway_stack
 from tests.scripted_openai import ScriptedOpenAI
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -85,9 +85,7 @@ def outcome(gateway: GatewayStack, upstream: ScriptedOpenAI) -> Outcome:
         gateway.start()
 
     def kill_worker() -> None:
-        worker = gateway.others.pop("worker")
-        worker.kill()
-        worker.wait()
+        end(gateway.others.pop("worker"))
         gateway.start_worker()
 
     def lock() -> None:
@@ -168,9 +166,8 @@ def test_the_sums_count_every_record_once(outcome: Outcome, gateway: GatewayStac
 def test_with_database_valkey_and_worker_down_it_forwards_and_catches_up(
     outcome: Outcome, gateway: GatewayStack, broker: Broker
 ) -> None:
-    before, worker = len(gateway.rows()), gateway.others.pop("worker")
-    worker.kill()
-    worker.wait()
+    before = len(gateway.rows())
+    end(gateway.others.pop("worker"))
     told = []
     with broker.gone(), out_of_reach(gateway.database):
         for _ in range(30):
