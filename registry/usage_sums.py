@@ -164,3 +164,13 @@ def total(of: Iterable[Use]) -> Use:
     for one in of:
         together.add(one)
     return together
+
+
+def change(now: int, before: int) -> str:
+    """How many that is beside what was before (not 0): 18 % more than, 12 times as many as."""
+    percent = round((now / before - 1) * 100)
+    if percent >= 900:
+        return f"{now / before:,.0f} times as many as"
+    if percent == 0:
+        return "as many as"
+    return f"{abs(percent)} % {'more' if percent > 0 else 'fewer'} than"

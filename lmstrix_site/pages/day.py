@@ -7,7 +7,7 @@ from datetime import datetime
 
 from registry.models import Registry
 from registry.usage_rollups import Whose, sums, totals
-from registry.usage_sums import Use, Window, total
+from registry.usage_sums import Use, Window, change, total
 
 HOURS = 24
 
@@ -40,13 +40,8 @@ class Day:
     @property
     def change(self) -> str:
         """How many requests that is beside the day before."""
-        now, then = self.whole.requests, self.before.requests
-        if not then:
-            return "none the day before"
-        if now == then:
-            return "as many as the day before"
-        share = abs(now - then) / then
-        return f"{share:.0%} {'more' if now > then else 'fewer'} than the day before"
+        before = self.before.requests
+        return f"{change(self.whole.requests, before)} the day before" if before else "none the day before"
 
 
 def day(registry: Registry, now: datetime) -> Day | None:

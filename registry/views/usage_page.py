@@ -18,7 +18,7 @@ from registry.models.usage import InferenceRecord, Rollup
 from registry.templatetags.figures import words
 from registry.usage_names import Named
 from registry.usage_rollups import Whose, hour, requests, sums, times, totals
-from registry.usage_sums import Use, Window, total
+from registry.usage_sums import Use, Window, change, total
 from registry.views.current import registry_of
 from registry.views.listing import address
 from registry.views.usage_lanes import Lanes, points, span_told
@@ -135,17 +135,7 @@ def _headline(whole: Use, whose: Whose, window: Window, asked: str) -> str:
     _, _, _, told, before_told = RANGES[asked]
     said = f"{whole.requests:,} request{'' if whole.requests == 1 else 's'} in {told}"
     before = total(totals(whose.within(window.before), "period").values()).requests
-    return f"{said}, {_change(whole.requests, before)} the {before_told} before" if before else said
-
-
-def _change(now: int, before: int) -> str:
-    """18 % more than, 12 times as many as."""
-    percent = round((now / before - 1) * 100)
-    if percent >= 900:
-        return f"{now / before:,.0f} times as many as"
-    if percent == 0:
-        return "as many as"
-    return f"{abs(percent)} % {'more' if percent > 0 else 'fewer'} than"
+    return f"{said}, {change(whole.requests, before)} the {before_told} before" if before else said
 
 
 def _table(request: HttpRequest, whose: Whose, window: Window, whole: Use) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_the_day_is_told_beside_the_one_before() -> None:
     told = day.day(Registry.objects.default(), timezone.now())
     assert told is not None
     assert (told.whole.requests, told.whole.unanswered, sum(told.requests), len(told.tokens)) == (4, 1, 4, 24)
-    assert told.change == "300% more than the day before"
+    assert told.change == "300 % more than the day before"
 
 
 def test_without_requests_the_overview_has_no_figures_of_a_day(admin_client: Client) -> None:
